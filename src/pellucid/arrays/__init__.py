@@ -1,0 +1,47 @@
+"""Array backends: the functions a formula may call, and which of them belongs to which array."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import cast
+
+import numpy as np
+
+from pellucid.arrays import numpy as numpy_backend
+from pellucid.arrays.convolution import output_size
+from pellucid.arrays.protocol import Array, Axis, DType, Namespace, Pairs, Shape
+
+__all__ = [
+    "Array",
+    "Axis",
+    "DType",
+    "Namespace",
+    "Pairs",
+    "Shape",
+    "namespace",
+    "output_size",
+    "quiet",
+    "register",
+]
+
+NUMPY = cast(Namespace, numpy_backend)
+NAMESPACES: dict[type, Namespace] = {np.ndarray: NUMPY}
+
+
+def register(array_type: type, backend: Namespace) -> None:
+    """Let arrays of ``array_type`` be computed by ``backend``."""
+    NAMESPACES[array_type] = backend
+
+
+def namespace(*arrays: Array) -> Namespace:
+    """Return the backend of the first argument that is an array (numbers have none); NumPy if none is."""
+    for array in arrays:
+        backend = NAMESPACES.get(type(array))
+        if backend is not None:
+            return backend
+    return NUMPY
+
+
+def quiet() -> AbstractContextManager[object]:
+    """Silence floating-point warnings: gradients pass through places whose value is thrown away."""
+    return np.errstate(all="ignore")

@@ -1,0 +1,144 @@
+"""Applying an operation: bring the operands to one dtype, compute, write it on the tape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import NAMESPACES, NUMPY, Array, DType
+from pellucid.autograd.tape import Node, is_recording, serials
+from pellucid.errors import ShapeError
+from pellucid.ops.elementwise import Cast
+from pellucid.ops.op import Op
+
+DEFAULT_DTYPE = np.dtype("float32")
+
+
+def apply(op: type[Op], *operands: Any, **params: Any) -> Any:
+    """Compute ``op`` on tensors, arrays and numbers, at least one of them a tensor; returns a tensor."""
+    arrays: list[Any] = []
+    dtype = None
+    requires_grad = False
+    plain = True  # only numbers, and floating-point tensors of one dtype
+    xp = None
+    for x in operands:
+        if isinstance(x, Node):
+            data = x.data
+            if dtype is None:
+                dtype = data.dtype
+                xp = NAMESPACES.get(type(data))
+                kind = type(x)
+            elif data.dtype is not dtype:
+                plain = False
+            requires_grad = requires_grad or x.requires_grad
+            arrays.append(data)
+        else:
+            plain = plain and type(x) in (float, int)
+            arrays.append(x)
+    if op.casts != "keep" and not (plain and dtype is not None and dtype.kind == "f"):
+        operands = cast(op, operands)
+        arrays = [x.data if isinstance(x, Node) else x for x in operands]
+    xp = xp or NUMPY
+    try:
+        data = op.forward(xp, *arrays, **params)
+    except ValueError as error:
+        raise _explained(op, arrays, params, error) from error
+    if type(data) not in NAMESPACES:
+        data = xp.asarray(data)
+    out = kind.__new__(kind)
+    out.data = data
+    out.grad = out.hooks = None
+    out.retains_grad = False
+    out.serial = next(serials)
+    if requires_grad and op.differentiable and is_recording():
+        out.requires_grad, out.op, out.inputs, out.params = True, op, operands, params
+    else:
+        out.requires_grad, out.op, out.inputs, out.params = False, None, (), {}
+    return out
+
+
+def cast(op: type[Op], operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Bring the operands to one dtype; numbers and arrays follow the tensors.
+
+    The result is the widest floating-point dtype among the tensors. Integers alone stay integers, unless
+    a Python float joins them or the operation is defined on floating point only: then it is float32.
+    """
+    kept, rest = operands[: op.cast_from], [_simple(x) for x in operands[op.cast_from :]]
+    tensors = [x.data.dtype for x in rest if isinstance(x, Node)]
+    arrays = [x.dtype for x in rest if isinstance(x, np.ndarray)]
+    known = tensors if any(d.kind == "f" for d in tensors) else tensors + arrays
+    floats = [d for d in known if d.kind == "f"]
+    dtype: DType = None
+    if floats:
+        dtype = np.result_type(*floats)
+    elif op.casts == "float" or any(type(x) is float for x in rest):
+        dtype = DEFAULT_DTYPE
+    elif known:
+        dtype = np.result_type(*known)
+    return *kept, *(_to_dtype(x, dtype) for x in rest)
+
+
+def _simple(x: Any) -> Any:
+    """Return NumPy scalars as Python numbers, lists as arrays, everything else as it is."""
+    if isinstance(x, np.generic):
+        return x.item()
+    if isinstance(x, list | tuple):
+        return to_array(x)
+    return x
+
+
+def _to_dtype(x: Any, dtype: DType) -> Any:
+    if isinstance(x, Node):
+        return x if dtype is None or x.data.dtype == dtype else apply(Cast, x, dtype=dtype)
+    if isinstance(x, np.ndarray):
+        return x if dtype is None else x.astype(dtype, copy=False)
+    if isinstance(x, bool | int | float):
+        return x
+    raise TypeError(f"expected a tensor, an array or a number, got {type(x).__name__}: {x!r:.60}")
+
+
+def floating(x: Any) -> Any:
+    """Return a tensor as it is if it is floating point, otherwise as float32."""
+    return x if x.data.dtype.kind == "f" else apply(Cast, x, dtype=DEFAULT_DTYPE)
+
+
+def to_array(data: Any, dtype: DType = None) -> Array:
+    """Return the array of a tensor, number, nested list or array; Python floats become float32.
+
+    Raises:
+        TypeError: it is not numeric.
+        ValueError: nested lists have uneven lengths.
+    """
+    if isinstance(data, Node):
+        data = data.data
+    if type(data) in NAMESPACES:
+        array = data
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(
+                f"expected nested lists of equal lengths, got uneven ones ({error}); pad or cut them to one length"
+            ) from None
+        if array.dtype == np.float64 and not isinstance(data, np.generic):
+            array = array.astype(DEFAULT_DTYPE)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"expected numbers, got {array.dtype} data; convert text to numbers or class labels first"
+        )
+    return array if dtype is None or array.dtype == dtype else array.astype(dtype)
+
+
+def _explained(
+    op: type[Op], arrays: list[Any], params: dict[str, Any], error: ValueError
+) -> ValueError:
+    """Return an error that names the operation and its operands' shapes."""
+    shapes = " and ".join(str(getattr(x, "shape", x)) for x in arrays)
+    notes = ", ".join(f"{name}={value}" for name, value in params.items())
+    what = f"{op.__name__.lower()}: got {shapes}" + (f" with {notes}" if notes else "")
+    if "broadcast" in str(error):
+        return ShapeError(
+            f"{what}; expected sizes that agree, or are 1, axis by axis from the right"
+        )
+    return ShapeError(f"{what}; {error}")

@@ -1,0 +1,238 @@
+"""The backward pass: gradients flow from an output to everything it was computed from.
+
+Every tensor that an operation made knows the operation and its operands; together they are the tape.
+A tensor is made after its operands, so going through tensors in falling order of their serial numbers
+meets each one only after all that used it: a reverse topological order, without recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from itertools import count
+from typing import Any
+
+from pellucid.arrays import Array, DType, Namespace, Shape, namespace, quiet
+from pellucid.errors import GraphError, ShapeError
+from pellucid.ops.op import Gradients, Op
+
+Hook = Callable[[Array], Array | None]
+serials = count()
+
+
+class Node:
+    """What the tape knows of a tensor: its data, and the operation and operands that made it."""
+
+    __slots__ = (
+        "__weakref__",
+        "data",
+        "grad",
+        "hooks",
+        "inputs",
+        "op",
+        "params",
+        "requires_grad",
+        "retains_grad",
+        "serial",
+    )
+
+    data: Array
+    requires_grad: bool
+    grad: Array | None
+    op: type[Op] | None
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+    serial: int
+    hooks: list[Hook] | None
+    retains_grad: bool
+
+    def __init__(self, data: Array, requires_grad: bool = False) -> None:
+        self.data = data
+        self.requires_grad = requires_grad
+        self.grad = None
+        self.op = None
+        self.inputs = ()
+        self.params = {}
+        self.serial = next(serials)
+        self.hooks = None
+        self.retains_grad = False
+
+    @property
+    def shape(self) -> Shape:
+        """The size along each axis."""
+        return self.data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> DType:
+        """The type of the elements."""
+        return self.data.dtype
+
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+is_recording = _recording.get
+
+
+class no_grad(ContextDecorator):  # noqa: N801 - the field's name for it
+    """Within this context (or decorated function) operations are computed but not recorded."""
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_recording.set(False))
+
+    def __exit__(self, *_: object) -> None:
+        _recording.reset(self._tokens.pop())
+
+
+class Spent(Op):
+    """The operation of a tensor whose graph a backward pass has freed."""
+
+    @staticmethod
+    def vjp(*_: Any, **__: Any) -> Gradients:
+        """Refuse: the operands are gone."""
+        raise GraphError(
+            "expected a recorded graph, got one that an earlier backward() has freed; "
+            "call the first backward with retain_graph=True, or compute the value again"
+        )
+
+
+def unbroadcast(xp: Namespace, g: Array, shape: Shape) -> Array:
+    """Sum g over the axes that broadcasting added or stretched, back to the operand's own shape."""
+    if g.shape == shape:
+        return g
+    extra = g.ndim - len(shape)
+    stretched = tuple(
+        axis for axis, n in enumerate(g.shape) if axis < extra or shape[axis - extra] != n
+    )
+    return xp.reshape(xp.sum(g, axis=stretched), shape)
+
+
+def ancestors(output: Node) -> list[Node]:
+    """Return the tensors that need a gradient and reach the output, the output first, newest to oldest."""
+    kind, seen, found, stack = type(output), {id(output)}, [output], [output]
+    while stack:
+        for operand in stack.pop().inputs:
+            if type(operand) is kind and operand.requires_grad and id(operand) not in seen:
+                seen.add(id(operand))
+                found.append(operand)
+                stack.append(operand)
+    found.sort(key=lambda tensor: tensor.serial, reverse=True)
+    return found
+
+
+def propagate(
+    nodes: Sequence[Node], seed: Array, create_graph: bool
+) -> Iterator[tuple[Node, Array]]:
+    """Yield every node with its whole gradient, in the given order, which starts at the output.
+
+    With ``create_graph`` gradients are tensors and the rules record themselves, so that they can be
+    differentiated again; otherwise everything is a plain array.
+    """
+    output = nodes[0]
+    kind = type(output)
+    wanted = {id(node) for node in nodes}
+    gradients: dict[int, Array] = {id(output): seed}
+    for node in nodes:
+        g = gradients.pop(id(node), None)
+        if g is None:  # no path from here to the output carries a gradient
+            continue
+        for hook in node.hooks or ():
+            changed = hook(g)
+            g = g if changed is None else changed
+        yield node, g
+        if node.op is None:
+            continue
+        out: Array
+        operands: list[Array]
+        if create_graph:
+            out, operands = node, [_lift(kind, x) for x in node.inputs]
+        else:
+            out = node.data
+            operands = [x.data if type(x) is kind else x for x in node.inputs]
+        xp = namespace(g)
+        parts = node.op.vjp(xp, g, out, *operands, **node.params)
+        for operand, part in zip(node.inputs, parts, strict=True):
+            key = id(operand)
+            if part is None or key not in wanted:
+                continue
+            if callable(part):
+                part = part()
+            if part.shape != operand.shape:
+                part = unbroadcast(xp, part, operand.shape)
+            known = gradients.get(key)
+            gradients[key] = part if known is None else known + part
+
+
+def _lift(kind: type, x: Any) -> Any:
+    """Return arrays as constant tensors; numbers stay numbers."""
+    return x if type(x) is kind or isinstance(x, int | float) else kind(x)
+
+
+def backward(output: Node, seed: Array, retain_graph: bool) -> None:
+    """Add the gradient of ``output`` to ``grad`` of every leaf below it, then free the graph."""
+    nodes = ancestors(output)
+    owned: set[int] = {id(seed)}
+    with quiet():
+        for node, g in propagate(nodes, seed, create_graph=False):
+            if node.op is None or node.retains_grad:
+                if node.grad is not None:
+                    g = node.grad + g
+                # two leaves must not share one array: a caller may scale gradients in place
+                node.grad = namespace(g).own(g, copy=id(g) in owned)
+                owned.add(id(g))
+    if not retain_graph:
+        for node in nodes:
+            if node.op is not None:
+                node.op, node.inputs, node.params = Spent, (), {}
+
+
+def gradients(
+    output: Node, wrt: Sequence[Node], seed: Array, create_graph: bool
+) -> list[Array | None]:
+    """Return the gradient of ``output`` with respect to each tensor of ``wrt``; None where it has none."""
+    found: dict[int, Array] = {}
+    targets = {id(tensor) for tensor in wrt}
+    nodes = _towards(ancestors(output), targets)
+    if nodes:
+        with quiet():
+            for node, g in propagate(nodes, seed, create_graph):
+                if id(node) in targets:
+                    found[id(node)] = g
+    return [found.get(id(tensor)) for tensor in wrt]
+
+
+def _towards(nodes: list[Node], targets: Collection[int]) -> list[Node]:
+    """Keep the nodes that a path joins to a target; the others' gradients are not needed."""
+    useful = set(targets)
+    for node in reversed(nodes):
+        if any(id(operand) in useful for operand in node.inputs):
+            useful.add(id(node))
+    return [node for node in nodes if id(node) in useful]
+
+
+def check_seed(output: Node, seed: Array | None) -> Array:
+    """Return the gradient to start from: the given one, or 1 for a scalar.
+
+    Raises:
+        GraphError: the output depends on nothing that requires a gradient, or is not a scalar.
+        ShapeError: the seed's shape is not the output's.
+    """
+    if not output.requires_grad:
+        raise GraphError(
+            "expected a tensor computed from one with requires_grad=True, got a constant; create the "
+            "parameters with requires_grad=True and compute outside no_grad()"
+        )
+    xp = namespace(output.data)
+    if seed is None:
+        if output.data.size != 1:
+            raise GraphError(
+                f"expected a scalar to differentiate, got shape {output.shape}; reduce it with .sum() or "
+                ".mean(), or pass the gradient of the result with respect to it"
+            )
+        return xp.ones_like(output.data)
+    seed = xp.astype(xp.asarray(getattr(seed, "data", seed)), output.dtype)
+    if seed.shape != output.shape:
+        raise ShapeError(f"expected a gradient of shape {output.shape}, got {seed.shape}")
+    return seed

@@ -1,0 +1,454 @@
+"""`Tensor`: an array that remembers how it was computed, so that gradients can find their way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from pellucid.arrays import Axis, DType, Shape
+from pellucid.autograd import tape
+from pellucid.autograd.apply import DEFAULT_DTYPE, floating, to_array
+from pellucid.autograd.apply import apply as untyped_apply
+from pellucid.errors import ShapeError
+from pellucid.ops import compare, elementwise, linalg, reduce
+from pellucid.ops import index as indexing
+from pellucid.ops import shape as shaping
+
+apply: Callable[..., Tensor] = untyped_apply
+
+
+class Tensor(tape.Node):
+    """An n-dimensional array with a gradient.
+
+    ``data`` and ``grad`` are plain arrays of the same shape and dtype; everything computed from a tensor
+    is a tensor. A tensor is a value: nothing changes it in place, and ``x += y`` makes a new one.
+
+    Python numbers and lists become float32 if they hold a float; NumPy arrays keep their dtype. A number
+    or NumPy array that meets a floating-point tensor takes the tensor's dtype, so float32 stays float32;
+    two tensors of different dtype meet at the wider one, integers at the floating-point one's.
+
+    Args:
+        data: a number, nested lists of numbers, a NumPy array, or a tensor, whose data is shared.
+        requires_grad: whether `backward` computes a gradient for it; only for floating point.
+        dtype: what to convert ``data`` to; by default see above.
+
+    Raises:
+        TypeError: ``data`` is not numeric, or ``requires_grad`` is asked of integers.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # NumPy then leaves ``array + tensor`` to the tensor
+    __hash__ = object.__hash__
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: DType = None) -> None:
+        array = to_array(data, dtype)
+        if requires_grad and array.dtype.kind != "f":
+            raise TypeError(
+                f"expected floating-point data for requires_grad=True, got {array.dtype}; "
+                'convert it first, for example with dtype="float32"'
+            )
+        super().__init__(array, requires_grad)
+
+    # what it is
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.data.size  # type: ignore[no-any-return]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the user made it, rather than a recorded operation."""
+        return self.op is None
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Return the data as a NumPy array; no gradient follows it."""
+        return np.asarray(self.data)
+
+    def item(self) -> Any:
+        """Return the only element as a Python number.
+
+        Raises:
+            ValueError: there is not exactly one element.
+        """
+        if self.data.size != 1:
+            raise ValueError(
+                f"expected a tensor with one element, got shape {self.shape}; use .numpy() for more"
+            )
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """Return nested lists of Python numbers."""
+        return self.data.tolist()
+
+    def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.data.size != 1:
+            raise ValueError(
+                f"expected one truth value, got shape {self.shape}; use .any() or .all(), or "
+                "pellucid.where to choose element by element"
+            )
+        return bool(self.data.item())
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError(
+                "expected a tensor with at least one axis, got a scalar, which has no length"
+            )
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        body = np.array2string(
+            self.data, separator=", ", threshold=200, precision=4, prefix="Tensor("
+        )
+        notes = [] if self.dtype == DEFAULT_DTYPE else [f"dtype={self.dtype}"]
+        if self.data.size == 0 or self.data.size > 200:
+            notes.append(f"shape={self.shape}")
+        if self.op is not None and self.op is not tape.Spent:
+            notes.append(f"op={self.op.__name__}")
+        elif self.requires_grad:
+            notes.append("requires_grad=True")
+        return f"Tensor({', '.join([body, *notes])})"
+
+    # gradients
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add d self / d leaf to ``grad`` of every leaf that requires it.
+
+        Gradients accumulate over calls until they are set to None. The graph is freed, so a second call
+        on it raises `GraphError`, unless the first was told to ``retain_graph``; then it accumulates
+        into the leaves once more.
+
+        Args:
+            gradient: what to start from, in the shape of this tensor; 1 for a scalar.
+            retain_graph: keep the graph for another backward pass.
+
+        Raises:
+            GraphError: there is no graph, it was freed, or this is no scalar and ``gradient`` is missing.
+            ShapeError: ``gradient`` has another shape.
+        """
+        tape.backward(self, tape.check_seed(self, gradient), retain_graph)
+
+    def detach(self) -> Tensor:
+        """Return a constant tensor that shares the data; no gradient passes it."""
+        return Tensor(self.data)
+
+    def retain_grad(self) -> Tensor:
+        """Ask backward to keep the gradient of this intermediate result in ``grad``; returns self."""
+        self.retains_grad = True
+        return self
+
+    def register_hook(self, hook: tape.Hook) -> Callable[[], None]:
+        """Call ``hook(gradient)`` when backward has this tensor's gradient; a result replaces it.
+
+        Returns:
+            A function that removes the hook.
+        """
+        if not self.requires_grad:
+            raise TypeError(
+                "expected a tensor that requires a gradient, got a constant: no hook would run"
+            )
+        hooks = self.hooks = self.hooks or []
+        hooks.append(hook)
+        return lambda: hooks.remove(hook)
+
+    # operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(elementwise.Add, self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return apply(elementwise.Add, other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(elementwise.Subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(elementwise.Subtract, other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(elementwise.Multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return apply(elementwise.Multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(elementwise.Divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return apply(elementwise.Divide, other, self)
+
+    def __neg__(self) -> Tensor:
+        return apply(elementwise.Negative, self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return apply(elementwise.Abs, self)
+
+    def __pow__(self, exponent: Any) -> Tensor:
+        if isinstance(exponent, int | float | np.number):
+            n = exponent if isinstance(exponent, int) else float(exponent)
+            whole = isinstance(n, int) and (n >= 0 or self.dtype.kind == "f")
+            return apply(elementwise.Power, self if whole else floating(self), n=n)
+        return apply(elementwise.Exponentiate, self, exponent)
+
+    def __rpow__(self, base: Any) -> Tensor:
+        return apply(elementwise.Exponentiate, Tensor(base, dtype=floating(self).dtype), self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return matmul(other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return apply(compare.Equal, self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return apply(compare.NotEqual, self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return apply(compare.Less, self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return apply(compare.LessEqual, self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return apply(compare.Greater, self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return apply(compare.GreaterEqual, self, other)
+
+    def __and__(self, other: Any) -> Tensor:
+        return apply(compare.LogicalAnd, self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return apply(compare.LogicalOr, self, other)
+
+    def __invert__(self) -> Tensor:
+        return apply(compare.LogicalNot, self)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        template, arrays = split_key(key)
+        try:
+            return apply(indexing.Index, self, *arrays, key=template)
+        except IndexError as error:
+            raise IndexError(f"cannot index a tensor of shape {self.shape}: {error}") from None
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            "expected no assignment to a tensor, whose value backward may still need; build a new one with "
+            "pellucid.where, concat or scatter_add, or assign to .data outside of any graph"
+        )
+
+    # shape
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The tensor with its axes in reverse order."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - the array API standard's name
+        """The tensor with its last two axes exchanged."""
+        if self.ndim < 2:
+            raise ShapeError(f"mT: expected at least 2 axes, got shape {self.shape}")
+        axes = tuple(range(self.ndim))
+        return apply(shaping.Transpose, self, axes=(*axes[:-2], axes[-1], axes[-2]))
+
+    def transpose(self, *axes: int) -> Tensor:
+        """Return the tensor with its axes in the given order; without one, reversed."""
+        order = tuple(a % self.ndim for a in axes) if axes else tuple(reversed(range(self.ndim)))
+        if sorted(order) != list(range(self.ndim)):
+            raise ShapeError(f"transpose: expected each of {self.ndim} axes once, got {axes}")
+        return apply(shaping.Transpose, self, axes=order)
+
+    def reshape(self, *shape: int | Shape) -> Tensor:
+        """Return the same elements in another shape; one size may be -1 and is worked out."""
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        return apply(shaping.Reshape, self, shape=tuple(sizes))
+
+    def flatten(self, start: int = 0) -> Tensor:
+        """Return the tensor with the axes from ``start`` on joined to one."""
+        start = start % self.ndim if self.ndim else 0
+        rest = 1
+        for n in self.shape[start:]:
+            rest *= n
+        return self.reshape((*self.shape[:start], rest))
+
+    def squeeze(self, axis: int | tuple[int, ...] | None = None) -> Tensor:
+        """Return the tensor without the given axes of size 1, by default without any such."""
+        if axis is None:
+            axis = tuple(a for a, n in enumerate(self.shape) if n == 1)
+        return apply(shaping.Squeeze, self, axis=axis)
+
+    def expand_dims(self, axis: int) -> Tensor:
+        """Return the tensor with a new axis of size 1."""
+        return apply(shaping.ExpandDims, self, axis=axis)
+
+    def broadcast_to(self, shape: Shape) -> Tensor:
+        """Return the tensor repeated to a larger shape."""
+        return apply(shaping.BroadcastTo, self, shape=tuple(shape))
+
+    def astype(self, dtype: DType) -> Tensor:
+        """Return the tensor in another dtype; the gradient comes back in this one's."""
+        return apply(elementwise.Cast, self, dtype=np.dtype(dtype))
+
+    # reductions
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the sum over axes."""
+        return apply(reduce.Sum, self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the mean over axes."""
+        return apply(reduce.Mean, self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+        """Return the variance over axes: squared deviations divided by n - ddof."""
+        return apply(reduce.Var, self, axis=axis, keepdims=keepdims, ddof=ddof)
+
+    def std(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+        """Return the standard deviation over axes, the square root of `var`."""
+        return apply(elementwise.Sqrt, self.var(axis, keepdims, ddof))
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the largest element over axes."""
+        return apply(reduce.Max, self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the smallest element over axes."""
+        return apply(reduce.Min, self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """Return the index of the first largest element."""
+        return apply(reduce.ArgMax, self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """Return the index of the first smallest element."""
+        return apply(reduce.ArgMin, self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return whether one element over axes is true."""
+        return apply(reduce.Any, self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return whether all elements over axes are true."""
+        return apply(reduce.All, self, axis=axis, keepdims=keepdims)
+
+    # elementwise, as methods where the field writes them so
+
+    def exp(self) -> Tensor:
+        """Return e^x."""
+        return apply(elementwise.Exp, self)
+
+    def log(self) -> Tensor:
+        """Return ln x."""
+        return apply(elementwise.Log, self)
+
+    def sqrt(self) -> Tensor:
+        """Return the square root."""
+        return apply(elementwise.Sqrt, self)
+
+    def tanh(self) -> Tensor:
+        """Return tanh x."""
+        return apply(elementwise.Tanh, self)
+
+    def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + e^-x)."""
+        return apply(elementwise.Sigmoid, self)
+
+    def relu(self) -> Tensor:
+        """Return max(x, 0)."""
+        return apply(elementwise.Relu, self)
+
+    def abs(self) -> Tensor:
+        """Return |x|."""
+        return apply(elementwise.Abs, self)
+
+    def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
+        """Return x held between two bounds."""
+        return apply(elementwise.Clip, self, low=low, high=high)
+
+
+def as_tensor(x: Any) -> Tensor:
+    """Return x itself if it is a tensor, otherwise a constant tensor made from it."""
+    return x if type(x) is Tensor else Tensor(x)
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """Return the matrix product over the last two axes; a vector counts as one row or one column.
+
+    Args:
+        a: ``(..., n, k)`` or ``(k,)``.
+        b: ``(..., k, m)`` or ``(k,)``; leading axes broadcast.
+
+    Returns:
+        ``(..., n, m)``, without the axes that a vector lacks.
+
+    Raises:
+        ShapeError: an operand is a scalar, or the inner sizes differ.
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(
+            f"matmul: expected vectors or matrices, got {a.shape} @ {b.shape}; use * to scale"
+        )
+    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ShapeError(
+            f"matmul: expected (..., n, k) @ (..., k, m), got {a.shape} @ {b.shape}: the inner sizes differ"
+        )
+    row, column = a.ndim == 1, b.ndim == 1
+    a = a.expand_dims(0) if row else a
+    b = b.expand_dims(1) if column else b
+    if a.ndim > 2 and b.ndim == 2:  # one large product instead of a stack of small ones
+        out = apply(linalg.MatMul, a.reshape(-1, a.shape[-1]), b).reshape(
+            *a.shape[:-1], b.shape[-1]
+        )
+    else:
+        out = apply(linalg.MatMul, a, b)
+    if row or column:
+        out = out.squeeze((-2,) * row + (-1,) * column)
+    return out
+
+
+def split_key(key: Any) -> tuple[indexing.Key, list[Any]]:
+    """Return an index as a template and the integer or boolean arrays that belong into it.
+
+    Raises:
+        IndexError: a part of the key is no integer, slice, None, Ellipsis, integer or boolean array.
+    """
+    template: list[Any] = []
+    arrays: list[Any] = []
+    for part in key if isinstance(key, tuple) else (key,):
+        if part is None or part is Ellipsis or isinstance(part, slice):
+            template.append(part)
+        elif isinstance(part, int | np.integer) and not isinstance(part, bool):
+            template.append(int(part))
+        else:
+            array = part if isinstance(part, Tensor) else Tensor(part)
+            if array.dtype.kind not in "iub" and array.size:
+                raise IndexError(f"expected integers or booleans as an index, got {array.dtype}")
+            template.append(indexing.ARRAY)
+            arrays.append(array if array.size else Tensor(array.data.astype(np.int64)))
+    return tuple(template), arrays

@@ -1,0 +1,79 @@
+"""A model is a tree of plain attributes; this walk gives every leaf its dotted path.
+
+The same walk serves parameters, state, optimisers, saving and drawing. Containers are lists, tuples,
+dictionaries and instances of `Node`; whatever else is found (an array, a number, a function) is a leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+class Node:
+    """An object whose attributes are branches of the tree, in the order they were assigned."""
+
+
+def branches(tree: object) -> Iterator[tuple[str, Any]]:
+    """Yield the name and value of each direct child; nothing for a leaf."""
+    if isinstance(tree, Node):
+        yield from vars(tree).items()
+    elif isinstance(tree, dict):
+        yield from ((str(key), value) for key, value in tree.items())
+    elif isinstance(tree, list | tuple):
+        yield from ((str(index), value) for index, value in enumerate(tree))
+
+
+def is_leaf(tree: object) -> bool:
+    """Whether the walk stops here."""
+    return not isinstance(tree, Node | dict | list | tuple)
+
+
+def walk(tree: object, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ``(dotted path, leaf)`` in order; a `Node` reached twice (shared, or a cycle) is walked once."""
+    yield from ((at, value) for at, value in visit(tree, path) if is_leaf(value))
+
+
+def visit(tree: object, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ``(dotted path, value)`` of the tree itself and everything below it, parents first."""
+    seen: set[int] = set()
+    stack: list[tuple[str, Any]] = [(path, tree)]
+    while stack:
+        at, value = stack.pop()
+        if isinstance(value, Node):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+        yield at, value
+        below = [(f"{at}.{name}" if at else name, child) for name, child in branches(value)]
+        stack.extend(reversed(below))
+
+
+def flatten(tree: object) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """Return the leaves of nested lists, tuples and dictionaries, and the function that puts such leaves back.
+
+    Raises:
+        TypeError: the tree holds a `Node`, which cannot be rebuilt from its leaves.
+    """
+    if isinstance(tree, Node):
+        raise TypeError(
+            f"expected nested lists, tuples and dictionaries of tensors, got a {type(tree).__name__}; "
+            "pass a list of its parameters instead"
+        )
+    if is_leaf(tree):
+        return [tree], lambda leaves: leaves[0]
+    parts = [flatten(child) for _, child in branches(tree)]
+    sizes = [len(leaves) for leaves, _ in parts]
+
+    def unflatten(leaves: list[Any]) -> Any:
+        children, start = [], 0
+        for size, (_, rebuild) in zip(sizes, parts, strict=True):
+            children.append(rebuild(leaves[start : start + size]))
+            start += size
+        if isinstance(tree, dict):
+            return dict(zip(tree, children, strict=True))
+        if isinstance(tree, tuple) and hasattr(tree, "_fields"):  # a named tuple
+            return type(tree)(*children)
+        return type(tree)(children)  # type: ignore[call-arg]
+
+    return [leaf for leaves, _ in parts for leaf in leaves], unflatten
