@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class ShapeError(ValueError):
     """A shape that an operation or a layer cannot take.
@@ -22,3 +25,11 @@ class ShapeError(ValueError):
 
 class GraphError(RuntimeError):
     """A backward pass that the recorded graph does not allow."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
+    """Return the error for a name that is none of the known ones, with the likely meant one."""
+    names = sorted(known)
+    close = get_close_matches(str(name).lower(), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return ValueError(f"unknown {kind} {name!r}: expected one of {', '.join(names)}{hint}")

@@ -1,7 +1,8 @@
 """A model is a tree of plain attributes; this walk gives every leaf its dotted path.
 
-The same walk serves parameters, state, optimisers, saving and drawing. Containers are lists, tuples,
-dictionaries and instances of `Node`; whatever else is found (an array, a number, a function) is a leaf.
+The same walk serves parameters, state, optimisers, saving and drawing. Containers are lists,
+tuples, dictionaries and instances of `Node`; whatever else is found (an array, a number, a
+function) is a leaf.
 """
 
 from __future__ import annotations

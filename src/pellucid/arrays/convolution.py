@@ -2,7 +2,8 @@
 
 ``windows`` lays every patch the kernel sees side by side without copying; a matrix product does the
 rest. x is ``(N, *size, Ci)``, w ``(*kernel, Ci, Co)``, the output ``(N, *out, Co)`` with
-``out = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1`` along each spatial axis.
+``out = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1`` along each spatial
+axis.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a backend supplies: the functions that every formula in `pellucid.ops` is written over.
 
-The names and meanings are those of the Python array API standard (2024.12), so NumPy's own functions
-serve as they are; the last section lists the few that the standard lacks. Arrays also have the
-standard's operators (``+ - * / ** @``, comparisons, ``& | ^ ~ << >>``), ``shape``, ``ndim``, ``dtype``
+The names and meanings are those of the Python array API standard (2024.12), so NumPy's own
+functions serve as they are; the last section lists the few that the standard lacks. Arrays also
+have the standard's operators (``+ - * / ** @``, comparisons, ``& | ^ ~ << >>``), ``shape``, ``ndim``, ``dtype``
 and ``mT``.
 """
 

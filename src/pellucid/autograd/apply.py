@@ -61,8 +61,9 @@ def apply(op: type[Op], *operands: Any, **params: Any) -> Any:
 def cast(op: type[Op], operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """Bring the operands to one dtype; numbers and arrays follow the tensors.
 
-    The result is the widest floating-point dtype among the tensors. Integers alone stay integers, unless
-    a Python float joins them or the operation is defined on floating point only: then it is float32.
+    The result is the widest floating-point dtype among the tensors. Integers alone stay integers,
+    unless a Python float joins them or the operation is defined on floating point only: then it is
+    float32.
     """
     kept, rest = operands[: op.cast_from], [_simple(x) for x in operands[op.cast_from :]]
     tensors = [x.data.dtype for x in rest if isinstance(x, Node)]

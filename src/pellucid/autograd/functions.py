@@ -1,7 +1,7 @@
 """The tensor namespace: every function of the array protocol, recorded on the tape.
 
-It is what users call (``pellucid.exp(x)``) and what a gradient rule is given as ``xp`` when the gradient
-itself is to be differentiated.
+It is what users call (``pellucid.exp(x)``) and what a gradient rule is given as ``xp`` when the
+gradient itself is to be differentiated.
 """
 
 from __future__ import annotations

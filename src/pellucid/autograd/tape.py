@@ -1,8 +1,8 @@
 """The backward pass: gradients flow from an output to everything it was computed from.
 
-Every tensor that an operation made knows the operation and its operands; together they are the tape.
-A tensor is made after its operands, so going through tensors in falling order of their serial numbers
-meets each one only after all that used it: a reverse topological order, without recursion.
+Every tensor that an operation made knows the operation and its operands; together they are the
+tape. A tensor is made after its operands, so going through tensors in falling order of their serial
+numbers meets each one only after all that used it: a reverse topological order, without recursion.
 """
 
 from __future__ import annotations

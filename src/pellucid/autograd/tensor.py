@@ -22,12 +22,14 @@ apply: Callable[..., Tensor] = untyped_apply
 class Tensor(tape.Node):
     """An n-dimensional array with a gradient.
 
-    ``data`` and ``grad`` are plain arrays of the same shape and dtype; everything computed from a tensor
-    is a tensor. A tensor is a value: nothing changes it in place, and ``x += y`` makes a new one.
+    ``data`` and ``grad`` are plain arrays of the same shape and dtype; everything computed from a
+    tensor is a tensor. A tensor is a value: nothing changes it in place, and ``x += y`` makes a new
+    one.
 
-    Python numbers and lists become float32 if they hold a float; NumPy arrays keep their dtype. A number
-    or NumPy array that meets a floating-point tensor takes the tensor's dtype, so float32 stays float32;
-    two tensors of different dtype meet at the wider one, integers at the floating-point one's.
+    Python numbers and lists become float32 if they hold a float; NumPy arrays keep their dtype. A
+    number or NumPy array that meets a floating-point tensor takes the tensor's dtype, so float32
+    stays float32; two tensors of different dtype meet at the wider one, integers at the
+    floating-point one's.
 
     Args:
         data: a number, nested lists of numbers, a NumPy array, or a tensor, whose data is shared.
@@ -133,16 +135,17 @@ class Tensor(tape.Node):
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add d self / d leaf to ``grad`` of every leaf that requires it.
 
-        Gradients accumulate over calls until they are set to None. The graph is freed, so a second call
-        on it raises `GraphError`, unless the first was told to ``retain_graph``; then it accumulates
-        into the leaves once more.
+        Gradients accumulate over calls until they are set to None. The graph is freed, so a second
+        call on it raises `GraphError`, unless the first was told to ``retain_graph``; then it
+        accumulates into the leaves once more.
 
         Args:
             gradient: what to start from, in the shape of this tensor; 1 for a scalar.
             retain_graph: keep the graph for another backward pass.
 
         Raises:
-            GraphError: there is no graph, it was freed, or this is no scalar and ``gradient`` is missing.
+            GraphError: there is no graph, it was freed, or this is no scalar and ``gradient`` is
+                missing.
             ShapeError: ``gradient`` has another shape.
         """
         tape.backward(self, tape.check_seed(self, gradient), retain_graph)
@@ -409,7 +412,10 @@ def matmul(a: Any, b: Any) -> Tensor:
     Raises:
         ShapeError: an operand is a scalar, or the inner sizes differ.
     """
-    a, b = as_tensor(a), as_tensor(b)
+    if type(a) is not Tensor:
+        a = Tensor(a, dtype=_floating_dtype(b))
+    if type(b) is not Tensor:
+        b = Tensor(b, dtype=_floating_dtype(a))
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(
             f"matmul: expected vectors or matrices, got {a.shape} @ {b.shape}; use * to scale"
@@ -432,11 +438,17 @@ def matmul(a: Any, b: Any) -> Tensor:
     return out
 
 
+def _floating_dtype(x: Any) -> DType:
+    """Return the dtype that an array takes beside x: that of a floating-point tensor, else its own."""
+    return x.dtype if type(x) is Tensor and x.dtype.kind == "f" else None
+
+
 def split_key(key: Any) -> tuple[indexing.Key, list[Any]]:
     """Return an index as a template and the integer or boolean arrays that belong into it.
 
     Raises:
-        IndexError: a part of the key is no integer, slice, None, Ellipsis, integer or boolean array.
+        IndexError: a part of the key is no integer, slice, None, Ellipsis, integer or boolean
+            array.
     """
     template: list[Any] = []
     arrays: list[Any] = []

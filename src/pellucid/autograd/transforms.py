@@ -1,7 +1,8 @@
 """Functions of functions: from f to its gradient, its Jacobian, its Hessian.
 
-Each transform calls f on fresh leaves that copy the arguments, so nothing else is touched; and because
-gradient rules can be recorded themselves, transforms nest: ``grad(grad(f))`` is the second derivative.
+Each transform calls f on fresh leaves that copy the arguments, so nothing else is touched; and
+because gradient rules can be recorded themselves, transforms nest: ``grad(grad(f))`` is the second
+derivative.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """Return the function that computes the gradient of a scalar-valued f.
 
     Args:
-        f: takes tensors (or nested lists, tuples, dictionaries of them) and returns a scalar tensor.
+        f: takes tensors (or nested lists, tuples, dictionaries of them) and returns a scalar
+            tensor.
         argnums: which argument to differentiate by, or which ones.
 
     Returns:
@@ -87,8 +89,8 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
 def hvp(f: Function, x: Any, v: Any) -> Tensor:
     """Return the Hessian-vector product ``H(x) v`` of a scalar-valued f of one tensor.
 
-    It is the gradient of <grad f, v>, so the Hessian itself is never built. Pearlmutter, "Fast exact
-    multiplication by the Hessian", Neural Computation 6(1), 1994.
+    It is the gradient of <grad f, v>, so the Hessian itself is never built. Pearlmutter, "Fast
+    exact multiplication by the Hessian", Neural Computation 6(1), 1994.
     """
     v = as_tensor(v)
     if v.shape != as_tensor(x).shape:

@@ -1,7 +1,7 @@
 """Convolution, channels last. Three bilinear maps, each the gradient of the other two.
 
-x is ``(N, *size, Ci)``, w ``(*kernel, Ci, Co)``, the output ``(N, *out, Co)``. As everywhere in this
-field, "convolution" is cross-correlation: the kernel is not flipped.
+x is ``(N, *size, Ci)``, w ``(*kernel, Ci, Co)``, the output ``(N, *out, Co)``. As everywhere in
+this field, "convolution" is cross-correlation: the kernel is not flipped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Operations on one element at a time, with broadcasting between operands.
 
-Where a function has a kink, the rule is PyTorch's: relu and abs have slope 0 at 0, ties of maximum and
-minimum share the gradient equally, clip lets it through on its bounds.
+Where a function has a kink, the rule is PyTorch's: relu and abs have slope 0 at 0, ties of maximum
+and minimum share the gradient equally, clip lets it through on its bounds.
 """
 
 from __future__ import annotations
@@ -273,7 +273,8 @@ class Relu(Elementwise):
 class LeakyRelu(Float):
     """out = x where x > 0, else slope * x;  dx = g or slope * g alike.
 
-    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML
+    2013.
     """
 
     @staticmethod

@@ -1,7 +1,7 @@
 """Picking elements, and its mirror image, adding them into place: each is the other's gradient.
 
-A key is a tuple of integers, slices, ellipses and new axes in which `ARRAY` stands for an integer or
-boolean array; the arrays themselves are operands, so that a traced program sees them.
+A key is a tuple of integers, slices, ellipses and new axes in which `ARRAY` stands for an integer
+or boolean array; the arrays themselves are operands, so that a traced program sees them.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ class MatMul(Op):
 class Einsum(Op):
     """out = sum of products over the letters absent from the output.
 
-    The gradient of one operand is the einsum of g with the others into that operand's letters; a letter
-    that only this operand has was summed away, so its gradient is repeated along it.
+    The gradient of one operand is the einsum of g with the others into that operand's letters; a
+    letter that only this operand has was summed away, so its gradient is repeated along it.
     """
 
     casts = "common"

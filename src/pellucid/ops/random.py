@@ -1,7 +1,8 @@
 """Random numbers as a pure function of a counter, so that every engine draws the same ones.
 
-The hash is lowbias32 (C. Wellons, "Prospecting for Hash Functions", 2018): two multiplications and three
-shifts on 32-bit words, in which a change of one input bit flips each output bit about half the time.
+The hash is lowbias32 (C. Wellons, "Prospecting for Hash Functions", 2018): two multiplications and
+three shifts on 32-bit words, in which a change of one input bit flips each output bit about half
+the time.
 """
 
 from __future__ import annotations

@@ -1,0 +1,198 @@
+"""Losses: one number that training makes small.
+
+A loss is the mean over examples of ``per_example(prediction, target)``. Classification losses take
+logits, the numbers before softmax or sigmoid, because only there are they exact: ``train.Model``
+hands them the logits of a network that ends in the matching activation, named by ``link``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pellucid.arrays import Array, Shape
+from pellucid.autograd import Tensor, as_tensor
+from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
+from pellucid.errors import ShapeError, unknown
+from pellucid.nn.activations import Activation, Linear, Sigmoid, Softmax
+from pellucid.nn.module import Module
+
+
+class Loss(Module):
+    """The mean over examples of ``per_example``.
+
+    ``link`` is the activation that turns the prediction this loss takes into what it is about:
+    probabilities for the cross-entropies, the value itself for the others. ``task`` names the kind
+    of
+    problem: classes, one yes or no an output, or numbers.
+    """
+
+    link: ClassVar[type[Activation]] = Linear
+    task: ClassVar[str] = "regression"
+
+    def forward(self, prediction: Any, target: Any) -> Tensor:
+        """Return the loss, a scalar."""
+        prediction = as_tensor(prediction)
+        target = target if isinstance(target, Tensor) else Tensor(target)
+        self.refuse_activated(prediction)
+        self.check(prediction.shape, target.data)
+        return self.per_example(prediction, target).mean()
+
+    def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each example, ``(N,)``; each kind of loss defines it."""
+        raise TypeError(f"{type(self).__name__} has no per_example(); define it in the class")
+
+    def check(self, shape: Shape, target: Array) -> None:
+        """Refuse a target that does not fit a prediction of this shape; the class says what fits."""
+        if shape != target.shape:
+            raise ShapeError(
+                f"{type(self).__name__}: expected a target in the prediction's shape {shape}, got "
+                f"{target.shape}; reshape it, for example target.reshape{shape}"
+            )
+        if target.size == 0:
+            raise ShapeError(f"{type(self).__name__}: expected at least one example, got none")
+
+    def refuse_activated(self, prediction: Tensor) -> None:
+        """Refuse a prediction that has been through the activation which this loss applies itself."""
+        if prediction.op is not None and prediction.op is self.link.op:
+            name, activation = type(self).__name__, prediction.op.__name__.lower()
+            raise ValueError(
+                f"{name} takes logits and applies {activation} itself, but the prediction has been "
+                f"through {activation} already; train with train.Model, which hands the loss the "
+                "logits, or pass network.preactivation(x) instead of network(x)"
+            )
+
+
+class MSELoss(Loss):
+    """L = mean (prediction - target)^2 over examples and outputs; both ``(N, ...)``."""
+
+    def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the mean squared difference of each example."""
+        return _mean_of_outputs(F.square(prediction - target))
+
+
+class MAELoss(Loss):
+    """L = mean |prediction - target| over examples and outputs; both ``(N, ...)``."""
+
+    def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the mean absolute difference of each example."""
+        return _mean_of_outputs(F.abs(prediction - target))
+
+
+class CrossEntropyLoss(Loss):
+    """L = mean over examples of -ln p[y], p = softmax(z): -z[y] + ln sum_j e^(z_j).
+
+    Args of a call:
+        prediction: logits z, ``(N, ..., C)``.
+        target: class numbers 0 .. C-1, ``(N, ...)`` integers; or one row of class probabilities an
+            example, such as one-hot, ``(N, ..., C)``: then L = mean of -sum_j t_j ln p_j.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+        ValueError: a label is out of range, or the prediction has been through softmax already.
+    """
+
+    link = Softmax
+    task = "classification"
+
+    def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return -ln p[y] of each example."""
+        if target.ndim == prediction.ndim:
+            t = target.astype(prediction.dtype)
+            losses = F.logsumexp(prediction, axis=-1) * t.sum(-1) - (t * prediction).sum(-1)
+        else:
+            rows = prediction.reshape(-1, prediction.shape[-1])
+            chosen = rows[np.arange(rows.shape[0]), target.reshape(-1)]
+            losses = F.logsumexp(rows, axis=-1) - chosen
+        return _mean_of_outputs(losses.reshape(prediction.shape[:-1]))
+
+    def check(self, shape: Shape, target: Array) -> None:
+        """Refuse labels that are out of range or of the wrong shape."""
+        if len(shape) < 2 or shape[-1] < 2:
+            raise ShapeError(
+                f"CrossEntropyLoss: expected logits of shape (N, classes) with at least 2 classes, "
+                f"got {shape}; for one output an example use BCELoss"
+            )
+        if target.shape not in (shape, shape[:-1]):
+            raise ShapeError(
+                f"CrossEntropyLoss: expected labels of shape {shape[:-1]} or one-hot rows of shape "
+                f"{shape}, got {target.shape}"
+            )
+        if target.size == 0:
+            raise ShapeError("CrossEntropyLoss: expected at least one example, got none")
+        if target.shape != shape and isinstance(target, np.ndarray):
+            check_labels(target, shape[-1])
+
+
+class BCELoss(Loss):
+    """Binary cross-entropy of logits z: L = mean -(y ln p + (1-y) ln(1-p)), p = sigmoid(z).
+
+    Computed as softplus(z) - z y, which neither overflows nor takes the log of 0. Prediction and
+    target are both ``(N, ...)``, targets in [0, 1]; several outputs are independent questions
+    (multi-label).
+
+    Raises:
+        ShapeError: the shapes differ.
+        ValueError: a target is outside [0, 1], or the prediction has been through sigmoid already.
+    """
+
+    link = Sigmoid
+    task = "binary"
+
+    def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over outputs of softplus(z) - z y."""
+        return _mean_of_outputs(
+            F.softplus(prediction) - prediction * target.astype(prediction.dtype)
+        )
+
+    def check(self, shape: Shape, target: Array) -> None:
+        """Refuse other shapes and targets outside [0, 1]."""
+        super().check(shape, target)
+        if isinstance(target, np.ndarray) and not (target.min() >= 0 and target.max() <= 1):
+            raise ValueError(
+                f"BCELoss: expected targets between 0 and 1, got {target.min()} to {target.max()}; "
+                "code the two classes as 0 and 1"
+            )
+
+
+def _mean_of_outputs(losses: Tensor) -> Tensor:
+    """Return ``(N,)`` from ``(N, ...)``: the mean over everything but the examples."""
+    return losses if losses.ndim <= 1 else losses.mean(axis=tuple(range(1, losses.ndim)))
+
+
+def check_labels(labels: Array, classes: int) -> None:
+    """Refuse labels that are not whole numbers from 0 to classes - 1.
+
+    Raises:
+        ValueError: says the first offending label and its place.
+    """
+    if labels.dtype.kind not in "iub":
+        raise ValueError(
+            f"expected class labels as integers, got {labels.dtype}; convert them, for example "
+            "y.astype(int), or pass one-hot rows"
+        )
+    # seen as unsigned numbers, negative labels are huge: one comparison finds both kinds
+    if labels.size and int(labels.astype(np.uint64).max()) >= classes:
+        place = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
+        raise ValueError(
+            f"expected labels from 0 to {classes - 1} for {classes} classes, got {labels.flat[place]} "
+            f"(example {place}); number the classes from 0, or give the network more outputs"
+        )
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "cross_entropy": CrossEntropyLoss,
+    "bce": BCELoss,
+    "mse": MSELoss,
+    "mae": MAELoss,
+}
+
+
+def loss(choice: str | Loss) -> Loss:
+    """Return a loss by name, or as given."""
+    if isinstance(choice, Loss):
+        return choice
+    if choice not in LOSSES:
+        raise unknown("loss", choice, LOSSES)
+    return LOSSES[choice]()

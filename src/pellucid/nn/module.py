@@ -1,0 +1,147 @@
+"""`Module`: a layer or a network, which is a tree of plain attributes with a ``forward``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from pellucid import tree
+from pellucid.arrays import Array
+from pellucid.autograd import Tensor
+from pellucid.errors import ShapeError
+
+Rng = np.random.Generator | int | None
+
+
+class Module(tree.Node):
+    """The base of layers and networks: define ``__init__`` to set attributes, and ``forward``.
+
+    Every tensor among the attributes, however deep in lists, dictionaries and other modules,
+    belongs to the module under its dotted path, such as ``layers.0.weight``. Tensors that require a
+    gradient are parameters; the others are buffers, such as running statistics. Both are the
+    module's state.
+    """
+
+    training: bool = True
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """Return the output for the inputs; each kind of module defines it."""
+        raise TypeError(
+            f"{type(self).__name__} has no forward(); define forward(self, x) in the class"
+        )
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        """Return ``forward(*inputs)``; a shape error says where in this module it happened."""
+        try:
+            return self.forward(*inputs)
+        except ShapeError as error:
+            self.locate(error)
+            raise
+
+    # the last step, which a loss may take over
+
+    def output_activation(self) -> Module | None:
+        """Return the activation that ends this module, if it is known to end in one."""
+        return None
+
+    def preactivation(self, x: Any) -> Tensor:
+        """Return what `output_activation` is applied to: the output itself where there is none."""
+        return self(x)
+
+    # what it holds
+
+    def modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield ``(path, module)`` for this module (path "") and all below it, parents first."""
+        return ((path, value) for path, value in tree.visit(self) if isinstance(value, Module))
+
+    def named_tensors(self) -> dict[str, Tensor]:
+        """Return parameters and buffers by path; one that is shared appears under its first path."""
+        found: dict[int, tuple[str, Tensor]] = {}
+        for path, leaf in tree.walk(self):
+            if isinstance(leaf, Tensor):
+                found.setdefault(id(leaf), (path, leaf))
+        return dict(found.values())
+
+    def named_parameters(self) -> dict[str, Tensor]:
+        """Return the tensors that training changes, by path."""
+        return {path: t for path, t in self.named_tensors().items() if t.requires_grad}
+
+    def parameters(self) -> list[Tensor]:
+        """Return the tensors that training changes."""
+        return list(self.named_parameters().values())
+
+    def zero_grad(self) -> None:
+        """Forget the gradients, so that the next backward pass starts from zero."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    # modes, state, start
+
+    def train(self, training: bool = True) -> Self:
+        """Switch this module and all below it to training behaviour (dropout on); returns self."""
+        for _, module in self.modules():
+            module.training = training
+        return self
+
+    def eval(self) -> Self:
+        """Switch this module and all below it to evaluation behaviour (dropout off); returns self."""
+        return self.train(False)
+
+    def state(self) -> dict[str, Array]:
+        """Return a copy of every parameter and buffer, by path."""
+        return {path: tensor.data.copy() for path, tensor in self.named_tensors().items()}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over parameters and buffers that `state` returned.
+
+        Raises:
+            ValueError: names are missing or unexpected, or a shape differs; nothing is changed
+                then.
+        """
+        tensors = self.named_tensors()
+        problems = [f"missing {path}" for path in tensors if path not in state]
+        problems += [f"unexpected {path}" for path in state if path not in tensors]
+        problems += [
+            f"{path}: expected shape {tensors[path].shape}, got {np.shape(array)}"
+            for path, array in state.items()
+            if path in tensors and np.shape(array) != tensors[path].shape
+        ]
+        if problems:
+            raise ValueError(
+                f"the state does not fit this {type(self).__name__}: {'; '.join(problems)}; "
+                "build the network with the sizes it was saved with"
+            )
+        for path, tensor in tensors.items():
+            tensor.data = np.array(state[path], dtype=tensor.dtype)
+
+    def initialise(self, rng: Rng = None) -> Self:
+        """Draw the starting values of all parameters anew, in order, from one generator; returns self."""
+        rng = np.random.default_rng(rng)
+        for _, module in self.modules():
+            module.reset(rng)
+        return self
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Draw the starting values of this module's own tensors; those below it have their own turn."""
+
+    def reseed(self, rng: np.random.Generator) -> None:
+        """Start a new random stream in a module that draws numbers as it runs, such as dropout."""
+
+    def locate(self, error: ShapeError) -> None:
+        """Put the path of the layer that raised the error, as seen from here, before its message."""
+        for path, module in self.modules():
+            if module is error.source:
+                error.path = f"{path} ({type(module).__name__})" if path else type(module).__name__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.describe()})"
+
+    def describe(self) -> str:
+        """Return the arguments that `repr` shows: sizes and other plain settings."""
+        return ", ".join(
+            f"{name}={value!r}"
+            for name, value in vars(self).items()
+            if isinstance(value, int | float | str | Module) and name != "training"
+        )
