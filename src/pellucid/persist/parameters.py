@@ -1,0 +1,68 @@
+"""Parameters and buffers in a ``.safetensors`` file: arrays under their dotted paths, nothing executable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.files import atomic
+from pellucid.nn import Module
+from pellucid.version import __version__
+
+
+def save_parameters(
+    module: Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write every parameter and buffer of a module to a file, atomically.
+
+    Args:
+        module: what to save.
+        path: the file, usually ``*.safetensors``; its folder must exist.
+        metadata: texts to keep beside the arrays, such as how to build the network again.
+
+    Raises:
+        OSError: the folder is missing or cannot be written to.
+    """
+    from safetensors.numpy import save_file
+
+    # safetensors writes the memory of a transposed array as if it were in row-major order
+    arrays = {name: np.ascontiguousarray(array) for name, array in module.state().items()}
+    notes = {"format": "pellucid", "pellucid": __version__, **(metadata or {})}
+    with atomic(path) as temporary:
+        save_file(arrays, temporary, metadata=notes)
+
+
+def load_parameters(module: Module, path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read parameters and buffers back into a module of the same architecture.
+
+    Returns:
+        The metadata that was saved with them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no safetensors file, or its names or shapes are not this module's; the module is
+            unchanged then.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"expected a .safetensors file at {path}, found none; check the path"
+        )
+    state: dict[str, Any] = {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for name in file.keys():  # noqa: SIM118 - the file is no dictionary
+                state[name] = file.get_tensor(name)
+            metadata = dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise ValueError(
+            f"expected a .safetensors file, got something else or a damaged one at {path} ({error}); "
+            "save it again"
+        ) from None
+    module.load_state(state)
+    return metadata

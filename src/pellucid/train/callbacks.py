@@ -1,0 +1,153 @@
+"""What may watch training and step in: the events, and the callbacks that come with the library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pellucid.arrays import Array
+from pellucid.nn import Module
+from pellucid.optim import Optimizer
+from pellucid.train.history import History, lower_is_better
+
+
+@dataclass
+class Run:
+    """One call of ``fit`` as callbacks see it; counts start at 1."""
+
+    network: Module
+    optimizer: Optimizer
+    history: History
+    epochs: int
+    batches: int
+    epoch: int = 0
+    batch: int = 0
+    logs: dict[str, float] = field(default_factory=dict)
+    stopped: str = ""
+
+    def stop(self, reason: str) -> None:
+        """End training after the current batch or epoch."""
+        self.stopped = self.stopped or reason
+
+
+class Callback(Protocol):
+    """The events of a training run; inherit and define those you need, the others do nothing.
+
+    ``run.logs`` holds the batch's loss in `on_batch_end`, the epoch's loss and metrics (with ``val_`` in
+    front for validation) in `on_epoch_end`.
+    """
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Before the first epoch."""
+        return
+
+    def on_epoch_begin(self, run: Run) -> None:
+        """Before the first batch of an epoch."""
+        return
+
+    def on_batch_end(self, run: Run) -> None:
+        """After each update."""
+        return
+
+    def on_epoch_end(self, run: Run) -> None:
+        """After an epoch and its validation."""
+        return
+
+    def on_fit_end(self, run: Run) -> None:
+        """After the last epoch, also when training was stopped or interrupted."""
+        return
+
+
+class Callbacks(Callback):
+    """Several callbacks as one."""
+
+    def __init__(self, members: Sequence[Callback]) -> None:
+        self.members = list(members)
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Tell each, in order."""
+        for member in self.members:
+            member.on_fit_begin(run)
+
+    def on_epoch_begin(self, run: Run) -> None:
+        """Tell each, in order."""
+        for member in self.members:
+            member.on_epoch_begin(run)
+
+    def on_batch_end(self, run: Run) -> None:
+        """Tell each, in order."""
+        for member in self.members:
+            member.on_batch_end(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Tell each, in order."""
+        for member in self.members:
+            member.on_epoch_end(run)
+
+    def on_fit_end(self, run: Run) -> None:
+        """Tell each, in order."""
+        for member in self.members:
+            member.on_fit_end(run)
+
+
+class EarlyStopping(Callback):
+    """Stop when the monitored value has not improved for ``patience`` epochs; keep the best weights.
+
+    The best weights are put back when training ends, whatever ended it. Prechelt, "Early stopping - but
+    when?", in Neural Networks: Tricks of the Trade, 1998.
+
+    Args:
+        monitor: a name of the history; by default "val_loss", or "loss" without validation.
+        patience: how many epochs without improvement to wait for.
+        min_delta: how much better a value must be to count as an improvement.
+        restore_best: whether to put the best weights back at the end.
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        if patience < 1:
+            raise ValueError(
+                f"EarlyStopping: expected patience of at least 1 epoch, got {patience}"
+            )
+        if min_delta < 0:
+            raise ValueError(f"EarlyStopping: expected min_delta of at least 0, got {min_delta}")
+        self.monitor = monitor
+        self.patience = patience
+        self.min_delta = min_delta
+        self.restore_best = restore_best
+        self.best = math.inf
+        self.best_epoch = 0
+        self._weights: dict[str, Array] | None = None
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Forget an earlier run."""
+        self.best, self.best_epoch, self._weights = math.inf, 0, None
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Remember the weights if they are the best so far; stop if none were for too long."""
+        monitor = self.monitor or ("val_loss" if "val_loss" in run.logs else "loss")
+        if monitor not in run.logs:
+            raise ValueError(
+                f"EarlyStopping: expected monitor to be one of {', '.join(run.logs)}, got {monitor!r}; "
+                "pass validation_data or validation_split for the val_ ones"
+            )
+        value = run.logs[monitor] if lower_is_better(monitor) else -run.logs[monitor]
+        if value < self.best - self.min_delta:
+            self.best, self.best_epoch = value, run.epoch
+            if self.restore_best:
+                self._weights = run.network.state()
+        elif run.epoch - self.best_epoch >= self.patience:
+            run.stop(f"{monitor} has not improved since epoch {self.best_epoch}")
+
+    def on_fit_end(self, run: Run) -> None:
+        """Put the best weights back."""
+        if self._weights is not None and self.best_epoch < run.epoch:
+            run.network.load_state(self._weights)
+        self._weights = None

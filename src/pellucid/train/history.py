@@ -1,0 +1,99 @@
+"""What happened in training: one number an epoch for the loss and every metric."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pellucid.errors import unknown
+from pellucid.files import write_text
+
+
+class History(Mapping[str, list[float]]):
+    """A read-only mapping from a name ("loss", "val_loss", "accuracy", ...) to its values by epoch.
+
+    ``stopped`` says why training ended before the last epoch; it is empty if it did not.
+    """
+
+    def __init__(self, values: Mapping[str, list[float]] | None = None, stopped: str = "") -> None:
+        self._values = {name: list(numbers) for name, numbers in (values or {}).items()}
+        self.stopped = stopped
+
+    def append(self, logs: Mapping[str, float]) -> None:
+        """Add the values of one epoch; a name seen for the first time has NaN before."""
+        before = self.epochs
+        for name in logs:
+            self._values.setdefault(name, [math.nan] * before)
+        for name, numbers in self._values.items():
+            numbers.append(float(logs.get(name, math.nan)))
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs recorded."""
+        return max(map(len, self._values.values()), default=0)
+
+    def best_epoch(self, monitor: str | None = None) -> int:
+        """Return the epoch, counted from 1, whose monitored value was lowest (a loss or an error) or highest.
+
+        Without ``monitor`` it is the validation loss, or the training loss if there was no validation.
+
+        Raises:
+            ValueError: no epoch was recorded, or no such value.
+        """
+        if monitor is None:
+            monitor = "val_loss" if "val_loss" in self._values else "loss"
+        if monitor not in self._values:
+            raise unknown("history entry", monitor, self._values)
+        sign = 1 if lower_is_better(monitor) else -1
+        numbers = [math.inf if math.isnan(v) else sign * v for v in self._values[monitor]]
+        return numbers.index(min(numbers)) + 1
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write one row an epoch, atomically."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", *self._values])
+        columns = [range(1, self.epochs + 1), *self._values.values()]
+        writer.writerows(zip(*columns, strict=True))
+        write_text(path, text.getvalue())
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the values and the reason for stopping, atomically; NaN and infinity become null."""
+        values = {
+            name: [v if math.isfinite(v) else None for v in numbers]
+            for name, numbers in self._values.items()
+        }
+        write_text(path, json.dumps({"stopped": self.stopped, "values": values}, indent=2) + "\n")
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> History:
+        """Read what `to_json` wrote."""
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = {
+            name: [math.nan if v is None else v for v in numbers]
+            for name, numbers in record["values"].items()
+        }
+        return cls(values, record["stopped"])
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name}={numbers[-1]:.4g}" for name, numbers in self._values.items())
+        return f"History({self.epochs} epochs{': ' if last else ''}{last})"
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a smaller value of this name is the better one."""
+    return name.removeprefix("val_") in {"loss", "mae", "mse", "rmse"}
