@@ -1,7 +1,13 @@
-"""Pellucid: a neural-network framework you can see through."""
+"""Pellucid: a neural-network framework you can see through.
+
+The tensor functions (``pellucid.exp``, ``pellucid.where``, ...) and transforms (``pellucid.grad``, ...)
+are here; layers and losses in `pellucid.nn`, optimisers in `pellucid.optim`, datasets in `pellucid.data`,
+the training loop in `pellucid.train`, files in `pellucid.persist`, pictures in `pellucid.viz`.
+"""
 
 from __future__ import annotations
 
+from pellucid import data, nn, optim, persist, train, viz
 from pellucid.autograd import (
     Tensor,
     as_tensor,
@@ -14,4 +20,4 @@ from pellucid.autograd import (
 )
 from pellucid.autograd.functions import *
 from pellucid.errors import GraphError, ShapeError
-from pellucid.version import __version__ as __version__
+from pellucid.version import __version__

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; on success it is synced and takes the place of ``path``.
+    """Yield a temporary path in the same folder, which takes the place of ``path`` on success.
 
     Raises:
         OSError: the folder does not exist or cannot be written to; the message says how to fix it.

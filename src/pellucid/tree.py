@@ -31,7 +31,7 @@ def is_leaf(tree: object) -> bool:
 
 
 def walk(tree: object, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield ``(dotted path, leaf)`` in order; a `Node` reached twice (shared, or a cycle) is walked once."""
+    """Yield ``(dotted path, leaf)`` in order; a `Node` that is reached twice is walked once."""
     yield from ((at, value) for at, value in visit(tree, path) if is_leaf(value))
 
 
@@ -51,15 +51,15 @@ def visit(tree: object, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def flatten(tree: object) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """Return the leaves of nested lists, tuples and dictionaries, and the function that puts such leaves back.
+    """Return the leaves of nested containers, and the function that puts such leaves back.
 
     Raises:
         TypeError: the tree holds a `Node`, which cannot be rebuilt from its leaves.
     """
     if isinstance(tree, Node):
         raise TypeError(
-            f"expected nested lists, tuples and dictionaries of tensors, got a {type(tree).__name__}; "
-            "pass a list of its parameters instead"
+            f"expected nested lists, tuples and dictionaries of tensors, got a "
+            f"{type(tree).__name__}; pass a list of its parameters instead"
         )
     if is_leaf(tree):
         return [tree], lambda leaves: leaves[0]

@@ -34,7 +34,7 @@ def register(array_type: type, backend: Namespace) -> None:
 
 
 def namespace(*arrays: Array) -> Namespace:
-    """Return the backend of the first argument that is an array (numbers have none); NumPy if none is."""
+    """Return the backend of the first argument that is an array; NumPy's if none is."""
     for array in arrays:
         backend = NAMESPACES.get(type(array))
         if backend is not None:

@@ -20,7 +20,7 @@ from pellucid.arrays.protocol import Array, Pairs, Shape
 def output_size(
     size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
 ) -> Shape:
-    """Return the spatial size of a convolution's output; zero or less means the kernel does not fit."""
+    """Return the spatial size of a convolution's output; below 1 the kernel does not fit."""
     return tuple(
         (n + sum(pad) - d * (k - 1) - 1) // s + 1
         for n, k, s, pad, d in zip(size, kernel, stride, padding, dilation, strict=True)
@@ -28,7 +28,7 @@ def output_size(
 
 
 def windows(x: Array, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Array:
-    """Return a read-only view ``(N, *out, *kernel, Ci)`` of the padded x: one patch an output place."""
+    """Return a read-only view ``(N, *out, *kernel, Ci)`` of the padded x: a patch a place."""
     size = x.shape[1:-1]
     if any(sum(pad) for pad in padding):
         x = np.pad(x, ((0, 0), *padding, (0, 0)))
@@ -47,7 +47,7 @@ def windows(x: Array, kernel: Shape, stride: Shape, padding: Pairs, dilation: Sh
 
 
 def conv(x: Array, w: Array, /, *, stride: Shape, padding: Pairs, dilation: Shape) -> Array:
-    """out[n, p, o] = sum over taps k and channels c of x[n, p * stride + k * dilation, c] * w[k, c, o]."""
+    """out[n, p, o] = sum over taps k, channels c of x[n, p*stride + k*dilation, c] * w[k, c, o]."""
     kernel, out_channels = w.shape[:-2], w.shape[-1]
     patches = windows(x, kernel, stride, padding, dilation)
     places = patches.shape[: x.ndim - 1]
@@ -58,7 +58,7 @@ def conv(x: Array, w: Array, /, *, stride: Shape, padding: Pairs, dilation: Shap
 def conv_kernel(
     x: Array, g: Array, /, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
 ) -> Array:
-    """dw[k, c, o] = sum over n and p of x[n, p * stride + k * dilation, c] * g[n, p, o]."""
+    """dw[k, c, o] = sum over n and p of x[n, p*stride + k*dilation, c] * g[n, p, o]."""
     patches = windows(x, kernel, stride, padding, dilation)
     places = math.prod(g.shape[:-1])
     rows = patches.reshape(places, math.prod(kernel) * x.shape[-1])
@@ -68,7 +68,7 @@ def conv_kernel(
 def conv_input(
     g: Array, w: Array, /, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape
 ) -> Array:
-    """dx[n, p * stride + k * dilation, c] += sum over o of g[n, p, o] * w[k, c, o], for every tap k."""
+    """dx[n, p*stride + k*dilation, c] += sum over o of g[n, p, o] * w[k, c, o], for every tap k."""
     kernel, channels = w.shape[:-2], w.shape[-2]
     padded = tuple(n + sum(pad) for n, pad in zip(size, padding, strict=True))
     dx = np.zeros((len(g), *padded, channels), dtype=g.dtype)

@@ -67,9 +67,9 @@ from pellucid.arrays.protocol import Array, Axis, Pairs, Shape
 __all__ = [  # noqa: RUF022 - in the protocol's order
     "float32", "float64", "int64", "uint32", "bool",
     "asarray", "arange", "zeros", "ones", "zeros_like", "ones_like", "astype",
-    "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "floor", "ceil", "round",
-    "isfinite", "isnan", "logical_and", "logical_or", "logical_not", "maximum", "minimum", "clip", "where",
-    "sum", "max", "min", "any", "all", "argmax", "argmin",
+    "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh",
+    "floor", "ceil", "round", "isfinite", "isnan", "logical_and", "logical_or", "logical_not",
+    "maximum", "minimum", "clip", "where", "sum", "max", "min", "any", "all", "argmax", "argmin",
     "reshape", "permute_dims", "broadcast_to", "expand_dims", "squeeze", "concat", "stack", "flip",
     "own", "erf", "einsum", "index", "scatter_add", "pad", "conv", "conv_input", "conv_kernel",
 ]  # fmt: skip
@@ -99,7 +99,7 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def erf(x: Array, /) -> Array:
-    """Return the Gauss error function, elementwise; NumPy has none, so the C library's is called."""
+    """Return the Gauss error function; NumPy has none, so the C library's is called."""
     return np.asarray(_erf(x)).astype(x.dtype)
 
 
@@ -115,7 +115,7 @@ def index(x: Array, key: Any, /) -> Array:
 
 
 def scatter_add(values: Array, key: Any, /, *, shape: Shape) -> Array:
-    """Return zeros of ``shape`` with ``values`` added at ``key``; repeated places accumulate."""
+    """Return zeros of ``shape`` with values added at ``key``; repeated places accumulate."""
     out = np.zeros(shape, dtype=values.dtype)
     keys = key if isinstance(key, tuple) else (key,)
     if builtins.any(isinstance(part, np.ndarray) and part.dtype != np.bool for part in keys):

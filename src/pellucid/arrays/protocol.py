@@ -2,8 +2,8 @@
 
 The names and meanings are those of the Python array API standard (2024.12), so NumPy's own
 functions serve as they are; the last section lists the few that the standard lacks. Arrays also
-have the standard's operators (``+ - * / ** @``, comparisons, ``& | ^ ~ << >>``), ``shape``, ``ndim``, ``dtype``
-and ``mT``.
+have the standard's operators (``+ - * / ** @``, comparisons, ``& | ^ ~ << >>``), ``shape``,
+``ndim``, ``dtype`` and ``mT``.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Namespace(Protocol):
         ...
 
     def scatter_add(self, values: Array, key: Any, /, *, shape: Shape) -> Array:
-        """Return zeros of ``shape`` with ``values`` added at ``key``; repeated places accumulate."""
+        """Return zeros of ``shape`` with values added at ``key``; repeated places accumulate."""
         ...
 
     def pad(self, x: Array, /, *, widths: Pairs, value: float = 0.0) -> Array:
@@ -113,7 +113,7 @@ class Namespace(Protocol):
     def conv_input(
         self, g: Array, w: Array, /, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape
     ) -> Array:
-        """Return the gradient of `conv` with respect to x of spatial ``size``, given g of its output."""
+        """Return the gradient of `conv` for x of spatial ``size``, given g of its output."""
         ...
 
     def conv_kernel(
@@ -127,5 +127,5 @@ class Namespace(Protocol):
         padding: Pairs,
         dilation: Shape,
     ) -> Array:
-        """Return the gradient of `conv` with respect to w of spatial ``kernel``, given g of its output."""
+        """Return the gradient of `conv` for w of spatial ``kernel``, given g of its output."""
         ...

@@ -16,7 +16,7 @@ DEFAULT_DTYPE = np.dtype("float32")
 
 
 def apply(op: type[Op], *operands: Any, **params: Any) -> Any:
-    """Compute ``op`` on tensors, arrays and numbers, at least one of them a tensor; returns a tensor."""
+    """Compute ``op`` on operands of which at least one is a tensor; returns a tensor."""
     arrays: list[Any] = []
     dtype = None
     requires_grad = False
@@ -120,14 +120,13 @@ def to_array(data: Any, dtype: DType = None) -> Array:
             array = np.asarray(data)
         except ValueError as error:
             raise ValueError(
-                f"expected nested lists of equal lengths, got uneven ones ({error}); pad or cut them to one length"
+                f"expected nested lists of equal lengths, got uneven ones ({error}); "
+                "pad or cut them to one length"
             ) from None
         if array.dtype == np.float64 and not isinstance(data, np.generic):
             array = array.astype(DEFAULT_DTYPE)
     if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"expected numbers, got {array.dtype} data; convert text to numbers or class labels first"
-        )
+        raise TypeError(f"expected numbers, got {array.dtype} data; convert text to numbers first")
     return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
 

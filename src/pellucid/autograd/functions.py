@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -26,14 +27,15 @@ from pellucid.ops import shape as shaping
 __all__ = [  # noqa: RUF022 - in the protocol's order
     "float32", "float64", "int64", "uint32", "bool",
     "asarray", "arange", "zeros", "ones", "zeros_like", "ones_like", "astype",
-    "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tanh", "sigmoid",
-    "softplus", "relu", "leaky_relu", "erf", "floor", "ceil", "round", "power", "maximum", "minimum", "clip",
-    "where", "identity", "isfinite", "isnan", "logical_and", "logical_or", "logical_not",
-    "sum", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "norm", "logsumexp",
-    "softmax", "log_softmax",
-    "reshape", "permute_dims", "broadcast_to", "expand_dims", "squeeze", "concat", "stack", "split", "flip",
-    "pad", "index", "take", "gather", "scatter_add", "matmul", "einsum", "conv", "conv_input", "conv_kernel",
-    "uniform",
+    "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tanh",
+    "sigmoid", "softplus", "relu", "leaky_relu", "erf", "floor", "ceil", "round", "power",
+    "maximum", "minimum", "clip", "where", "identity", "isfinite", "isnan",
+    "logical_and", "logical_or", "logical_not",
+    "sum", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "norm",
+    "logsumexp", "softmax", "log_softmax",
+    "reshape", "permute_dims", "broadcast_to", "expand_dims", "squeeze", "concat", "stack",
+    "split", "flip", "pad", "index", "take", "gather", "scatter_add", "matmul", "einsum", "conv",
+    "conv_input", "conv_kernel", "uniform",
 ]  # fmt: skip
 
 
@@ -231,7 +233,7 @@ def logical_not(x: Any, /) -> Tensor:
 
 
 def _pair(a: Any, b: Any) -> tuple[Any, Any]:
-    """Return the operands with at least one of them a tensor; a number beside a tensor stays one."""
+    """Return the operands, at least one of them a tensor; a number beside it stays one."""
     return (a, b) if type(a) is Tensor or type(b) is Tensor else (as_tensor(a), b)
 
 
@@ -354,7 +356,7 @@ def _tensors(arrays: Sequence[Any]) -> list[Tensor]:
 
 
 def split(x: Any, /, sections: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
-    """Return x cut along an axis, into equal parts (a number) or before the given places (a sequence).
+    """Return x cut along an axis into equal parts (a number) or at given places (a sequence).
 
     Raises:
         ShapeError: the axis does not divide into that many equal parts.
@@ -367,7 +369,7 @@ def split(x: Any, /, sections: int | Sequence[int], *, axis: int = 0) -> list[Te
         sections = range(n // sections, n, n // sections) if n else [0] * (sections - 1)
     before = (slice(None),) * (axis % x.ndim)
     edges = [0, *sections, n]
-    return [x[(*before, slice(a, b))] for a, b in zip(edges, edges[1:], strict=False)]
+    return [x[(*before, slice(a, b))] for a, b in pairwise(edges)]
 
 
 def flip(x: Any, /, *, axis: Axis = None) -> Tensor:
@@ -398,7 +400,7 @@ def take(x: Any, indices: Any, /, *, axis: int = 0) -> Tensor:
 
 
 def gather(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
-    """Return along an axis the element each index names: out[i, j] = x[i, indices[i, j]] for axis 1.
+    """Return what each index names along an axis: out[i, j] = x[i, indices[i, j]] for axis 1.
 
     Args:
         x: any shape.
@@ -483,7 +485,7 @@ def conv_kernel(
 
 
 def uniform(state: Any, /, *, shape: Shape) -> Tensor:
-    """Return float32 numbers in [0, 1) that depend only on state, two uint32 words (key, counter)."""
+    """Return float32 numbers in [0, 1) that depend only on two uint32 words (key, counter)."""
     return apply(random.Uniform, as_tensor(state), shape=tuple(shape))
 
 

@@ -110,7 +110,7 @@ def unbroadcast(xp: Namespace, g: Array, shape: Shape) -> Array:
 
 
 def ancestors(output: Node) -> list[Node]:
-    """Return the tensors that need a gradient and reach the output, the output first, newest to oldest."""
+    """Return the tensors below the output that need a gradient, from the output to the oldest."""
     kind, seen, found, stack = type(output), {id(output)}, [output], [output]
     while stack:
         for operand in stack.pop().inputs:
@@ -191,7 +191,7 @@ def backward(output: Node, seed: Array, retain_graph: bool) -> None:
 def gradients(
     output: Node, wrt: Sequence[Node], seed: Array, create_graph: bool
 ) -> list[Array | None]:
-    """Return the gradient of ``output`` with respect to each tensor of ``wrt``; None where it has none."""
+    """Return the gradient of ``output`` for each tensor of ``wrt``; None where it has none."""
     found: dict[int, Array] = {}
     targets = {id(tensor) for tensor in wrt}
     nodes = _towards(ancestors(output), targets)
@@ -221,15 +221,15 @@ def check_seed(output: Node, seed: Array | None) -> Array:
     """
     if not output.requires_grad:
         raise GraphError(
-            "expected a tensor computed from one with requires_grad=True, got a constant; create the "
-            "parameters with requires_grad=True and compute outside no_grad()"
+            "expected a tensor computed from one with requires_grad=True, got a constant; create "
+            "the parameters with requires_grad=True and compute outside no_grad()"
         )
     xp = namespace(output.data)
     if seed is None:
         if output.data.size != 1:
             raise GraphError(
-                f"expected a scalar to differentiate, got shape {output.shape}; reduce it with .sum() or "
-                ".mean(), or pass the gradient of the result with respect to it"
+                f"expected a scalar to differentiate, got shape {output.shape}; reduce it with "
+                ".sum() or .mean(), or pass the gradient of the result with respect to it"
             )
         return xp.ones_like(output.data)
     seed = xp.astype(xp.asarray(getattr(seed, "data", seed)), output.dtype)

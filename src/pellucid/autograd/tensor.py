@@ -1,4 +1,4 @@
-"""`Tensor`: an array that remembers how it was computed, so that gradients can find their way back."""
+"""`Tensor`: an array that remembers how it was computed, so that gradients find their way back."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class Tensor(tape.Node):
         return Tensor(self.data)
 
     def retain_grad(self) -> Tensor:
-        """Ask backward to keep the gradient of this intermediate result in ``grad``; returns self."""
+        """Ask backward to keep this intermediate result's gradient in ``grad``; returns self."""
         self.retains_grad = True
         return self
 
@@ -260,8 +260,8 @@ class Tensor(tape.Node):
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise TypeError(
-            "expected no assignment to a tensor, whose value backward may still need; build a new one with "
-            "pellucid.where, concat or scatter_add, or assign to .data outside of any graph"
+            "expected no assignment to a tensor, whose value backward may still need; build a new "
+            "one with pellucid.where, concat or scatter_add, or assign to .data outside a graph"
         )
 
     # shape
@@ -422,7 +422,8 @@ def matmul(a: Any, b: Any) -> Tensor:
         )
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ShapeError(
-            f"matmul: expected (..., n, k) @ (..., k, m), got {a.shape} @ {b.shape}: the inner sizes differ"
+            f"matmul: expected (..., n, k) @ (..., k, m), got {a.shape} @ {b.shape}: the inner "
+            "sizes differ; transpose one operand, or correct its size"
         )
     row, column = a.ndim == 1, b.ndim == 1
     a = a.expand_dims(0) if row else a
@@ -439,7 +440,7 @@ def matmul(a: Any, b: Any) -> Tensor:
 
 
 def _floating_dtype(x: Any) -> DType:
-    """Return the dtype that an array takes beside x: that of a floating-point tensor, else its own."""
+    """Return the dtype an array takes beside x: that of a floating-point tensor, else its own."""
     return x.dtype if type(x) is Tensor and x.dtype.kind == "f" else None
 
 

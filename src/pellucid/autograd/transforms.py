@@ -102,14 +102,14 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
 
 
 def hessian(f: Function, argnums: int = 0) -> Function:
-    """Return the function that computes H[i, j] = d^2 f / dx_i dx_j, in shape ``(*x.shape, *x.shape)``."""
+    """Return the function that computes H[i, j] = d^2 f / dx_i dx_j, ``(*x.shape, *x.shape)``."""
     return jacobian(grad(f, argnums), argnums)
 
 
 def _call(
     f: Function, argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Tensor, list[Tensor], Rebuild]:
-    """Call f with fresh leaves; return its value, the leaves, and how to give results their structure."""
+    """Call f with fresh leaves; return its value, the leaves, and how to structure results."""
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
     if any(not -len(args) <= i < len(args) for i in numbers):
         raise IndexError(f"expected argnums among the {len(args)} arguments given, got {argnums}")
@@ -128,20 +128,20 @@ def _call(
 
 
 def _fresh(x: Any) -> Tensor:
-    """Return a new leaf with the value of x, or its copy in the graph when x is being differentiated."""
+    """Return a new leaf with the value of x, or its copy in the graph where x has one."""
     tensor = as_tensor(x)
     if tensor.dtype.kind != "f":
         if isinstance(x, Tensor | np.ndarray):
             raise TypeError(
-                f"expected floating-point arguments to differentiate by, got {tensor.dtype}; convert with "
-                '.astype("float32")'
+                f"expected floating-point arguments to differentiate by, got {tensor.dtype}; "
+                'convert with .astype("float32")'
             )
         tensor = tensor.astype("float32")
     return F.identity(tensor) if tensor.requires_grad else Tensor(tensor.data, requires_grad=True)
 
 
 def _is_nested(out: Tensor, leaves: list[Tensor]) -> bool:
-    """Whether the result depends on tensors, beyond the leaves, that somebody else differentiates by."""
+    """Whether the result depends on tensors, beyond the leaves, that others differentiate by."""
     own = {id(leaf) for leaf in leaves}
     return any(node.op is None and id(node) not in own for node in tape.ancestors(out)) or any(
         leaf.op is not None for leaf in leaves

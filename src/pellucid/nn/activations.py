@@ -1,4 +1,4 @@
-"""Activations: the functions between layers, without which a deep network would be one linear map."""
+"""Activations: functions between layers, without which a deep network is one linear map."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Activation(Module):
 
 
 class Linear(Activation):
-    """f(x) = x: no activation. (A fully connected layer is `Dense`.)"""
+    """f(x) = x, no activation; a fully connected layer is `Dense`."""
 
     def __init__(self, *sizes: object) -> None:
         if sizes:

@@ -14,7 +14,7 @@ _NEXT = np.array([0, 1], np.uint32)
 
 
 class Dropout(Module):
-    """In training, out = x * m / (1 - rate) with m = 0 at probability ``rate``, else 1; otherwise out = x.
+    """In training out = x * m / (1 - rate), m = 0 with probability ``rate``, else 1; then out = x.
 
     The division keeps the expected value, so evaluation needs no correction. The mask depends only
     on ``stream``, a buffer of two words (key, counter) that moves on with every call: the same seed

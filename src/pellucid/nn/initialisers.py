@@ -1,4 +1,4 @@
-"""Starting values of weights: variance chosen so that signals neither die out nor blow up with depth.
+"""Starting values of weights, whose variance keeps signals from fading or growing with depth.
 
 Each initialiser is a function ``(shape, fan_in, fan_out, rng) -> array`` of float32; ``fan_in`` is
 the number of inputs that meet in one unit, ``fan_out`` the number of units one input feeds.

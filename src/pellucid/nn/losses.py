@@ -44,7 +44,7 @@ class Loss(Module):
         raise TypeError(f"{type(self).__name__} has no per_example(); define it in the class")
 
     def check(self, shape: Shape, target: Array) -> None:
-        """Refuse a target that does not fit a prediction of this shape; the class says what fits."""
+        """Refuse a target that does not fit a prediction of this shape."""
         if shape != target.shape:
             raise ShapeError(
                 f"{type(self).__name__}: expected a target in the prediction's shape {shape}, got "
@@ -54,7 +54,7 @@ class Loss(Module):
             raise ShapeError(f"{type(self).__name__}: expected at least one example, got none")
 
     def refuse_activated(self, prediction: Tensor) -> None:
-        """Refuse a prediction that has been through the activation which this loss applies itself."""
+        """Refuse a prediction that has been through the activation this loss applies itself."""
         if prediction.op is not None and prediction.op is self.link.op:
             name, activation = type(self).__name__, prediction.op.__name__.lower()
             raise ValueError(
@@ -176,8 +176,9 @@ def check_labels(labels: Array, classes: int) -> None:
     if labels.size and int(labels.astype(np.uint64).max()) >= classes:
         place = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
         raise ValueError(
-            f"expected labels from 0 to {classes - 1} for {classes} classes, got {labels.flat[place]} "
-            f"(example {place}); number the classes from 0, or give the network more outputs"
+            f"expected labels from 0 to {classes - 1} for {classes} classes, got "
+            f"{labels.flat[place]} (example {place}); number the classes from 0, or "
+            "give the network more outputs"
         )
 
 

@@ -57,7 +57,7 @@ class Module(tree.Node):
         return ((path, value) for path, value in tree.visit(self) if isinstance(value, Module))
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """Return parameters and buffers by path; one that is shared appears under its first path."""
+        """Return parameters and buffers by path; a shared one appears under its first path."""
         found: dict[int, tuple[str, Tensor]] = {}
         for path, leaf in tree.walk(self):
             if isinstance(leaf, Tensor):
@@ -80,13 +80,13 @@ class Module(tree.Node):
     # modes, state, start
 
     def train(self, training: bool = True) -> Self:
-        """Switch this module and all below it to training behaviour (dropout on); returns self."""
+        """Switch this module and all below it to training (dropout on); returns self."""
         for _, module in self.modules():
             module.training = training
         return self
 
     def eval(self) -> Self:
-        """Switch this module and all below it to evaluation behaviour (dropout off); returns self."""
+        """Switch this module and all below it to evaluation (dropout off); returns self."""
         return self.train(False)
 
     def state(self) -> dict[str, Array]:
@@ -117,20 +117,20 @@ class Module(tree.Node):
             tensor.data = np.array(state[path], dtype=tensor.dtype)
 
     def initialise(self, rng: Rng = None) -> Self:
-        """Draw the starting values of all parameters anew, in order, from one generator; returns self."""
+        """Draw all starting values anew, in order, from one generator; returns self."""
         rng = np.random.default_rng(rng)
         for _, module in self.modules():
             module.reset(rng)
         return self
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Draw the starting values of this module's own tensors; those below it have their own turn."""
+        """Draw the starting values of this module's own tensors; the others have their turn."""
 
     def reseed(self, rng: np.random.Generator) -> None:
         """Start a new random stream in a module that draws numbers as it runs, such as dropout."""
 
     def locate(self, error: ShapeError) -> None:
-        """Put the path of the layer that raised the error, as seen from here, before its message."""
+        """Put the path of the layer that raised the error before its message."""
         for path, module in self.modules():
             if module is error.source:
                 error.path = f"{path} ({type(module).__name__})" if path else type(module).__name__

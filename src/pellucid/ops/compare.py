@@ -1,4 +1,4 @@
-"""Steps and questions: operations whose derivative is zero or does not exist, so no gradient passes."""
+"""Steps and questions: their derivative is zero or does not exist, so no gradient passes."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ REGISTRY: dict[str, type[Op]] = {}
 
 
 class Op:
-    """One operation, never instantiated: ``forward`` and ``vjp`` are written over a namespace ``xp``.
+    """One operation, never instantiated; its methods are written over an array namespace ``xp``.
 
     ``forward(xp, *operands, **params)`` returns the value. ``vjp(xp, g, out, *operands,
     **params)``, the vector-Jacobian product, takes the gradient ``g`` of a scalar with respect to

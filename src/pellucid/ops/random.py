@@ -21,7 +21,7 @@ def scramble(bits: Array) -> Array:
 
 
 class Uniform(Op):
-    """out[i] = hash(key, counter, i) / 2^24 in [0, 1), float32, for state = (key, counter) in uint32."""
+    """out[i] = hash(key, counter, i) / 2^24 in [0, 1), for state = (key, counter) in uint32."""
 
     differentiable = False
 

@@ -128,7 +128,7 @@ class Norm(Op):
 
 
 class LogSumExp(Op):
-    """out = ln sum e^x over axes = m + ln sum e^(x - m) with m the maximum;  dx = g * e^(x - out)."""
+    """out = ln sum e^x over axes = m + ln sum e^(x - m), m the maximum;  dx = g * e^(x - out)."""
 
     casts = "float"
 

@@ -1,4 +1,4 @@
-"""Parameters and buffers in a ``.safetensors`` file: arrays under their dotted paths, nothing executable."""
+"""Parameters and buffers in a ``.safetensors`` file: arrays by path, nothing executable."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def load_parameters(module: Module, path: str | os.PathLike[str]) -> dict[str, s
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no safetensors file, or its names or shapes are not this module's; the module is
-            unchanged then.
+        ValueError: it is no safetensors file, or its names or shapes are not this module's; the
+            module is unchanged then.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -61,8 +61,8 @@ def load_parameters(module: Module, path: str | os.PathLike[str]) -> dict[str, s
             metadata = dict(file.metadata() or {})
     except SafetensorError as error:
         raise ValueError(
-            f"expected a .safetensors file, got something else or a damaged one at {path} ({error}); "
-            "save it again"
+            f"expected a .safetensors file at {path}, got something else or a damaged one "
+            f"({error}); save it again"
         ) from None
     module.load_state(state)
     return metadata

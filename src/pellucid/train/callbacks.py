@@ -35,8 +35,8 @@ class Run:
 class Callback(Protocol):
     """The events of a training run; inherit and define those you need, the others do nothing.
 
-    ``run.logs`` holds the batch's loss in `on_batch_end`, the epoch's loss and metrics (with ``val_`` in
-    front for validation) in `on_epoch_end`.
+    ``run.logs`` holds the batch's loss in `on_batch_end`, the epoch's loss and metrics (with
+    ``val_`` in front for validation) in `on_epoch_end`.
     """
 
     def on_fit_begin(self, run: Run) -> None:
@@ -93,10 +93,10 @@ class Callbacks(Callback):
 
 
 class EarlyStopping(Callback):
-    """Stop when the monitored value has not improved for ``patience`` epochs; keep the best weights.
+    """Stop when a value has not improved for ``patience`` epochs, and keep the best weights.
 
-    The best weights are put back when training ends, whatever ended it. Prechelt, "Early stopping - but
-    when?", in Neural Networks: Tricks of the Trade, 1998.
+    The best weights are put back when training ends, whatever ended it. Prechelt, "Early stopping -
+    but when?", in Neural Networks: Tricks of the Trade, 1998.
 
     Args:
         monitor: a name of the history; by default "val_loss", or "loss" without validation.
@@ -135,8 +135,8 @@ class EarlyStopping(Callback):
         monitor = self.monitor or ("val_loss" if "val_loss" in run.logs else "loss")
         if monitor not in run.logs:
             raise ValueError(
-                f"EarlyStopping: expected monitor to be one of {', '.join(run.logs)}, got {monitor!r}; "
-                "pass validation_data or validation_split for the val_ ones"
+                f"EarlyStopping: expected monitor to be one of {', '.join(run.logs)}, got "
+                f"{monitor!r}; pass validation_data or validation_split for the val_ ones"
             )
         value = run.logs[monitor] if lower_is_better(monitor) else -run.logs[monitor]
         if value < self.best - self.min_delta:

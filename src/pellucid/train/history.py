@@ -38,9 +38,10 @@ class History(Mapping[str, list[float]]):
         return max(map(len, self._values.values()), default=0)
 
     def best_epoch(self, monitor: str | None = None) -> int:
-        """Return the epoch, counted from 1, whose monitored value was lowest (a loss or an error) or highest.
+        """Return the epoch, counted from 1, with the lowest loss or error or the highest score.
 
-        Without ``monitor`` it is the validation loss, or the training loss if there was no validation.
+        Without ``monitor`` it is the validation loss, or the training loss if there was no
+        validation.
 
         Raises:
             ValueError: no epoch was recorded, or no such value.
@@ -63,7 +64,7 @@ class History(Mapping[str, list[float]]):
         write_text(path, text.getvalue())
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the values and the reason for stopping, atomically; NaN and infinity become null."""
+        """Write values and the reason for stopping, atomically; NaN and infinity become null."""
         values = {
             name: [v if math.isfinite(v) else None for v in numbers]
             for name, numbers in self._values.items()

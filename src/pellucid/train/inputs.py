@@ -21,8 +21,8 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
     array = _numbers(x, name)
     if array.ndim < 2:
         raise ValueError(
-            f"{name}: expected examples of shape (N, ...), got {array.shape}; pass one example as a "
-            f"row, {name}.reshape(1, -1), or one feature as a column, {name}.reshape(-1, 1)"
+            f"{name}: expected examples of shape (N, ...), got {array.shape}; pass one example as "
+            f"a row, {name}.reshape(1, -1), or one feature as a column, {name}.reshape(-1, 1)"
         )
     if array.size == 0:
         raise ValueError(
@@ -35,8 +35,8 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
 def targets(y: Any, loss: Loss, output: Shape, rows: int, dtype: DType, name: str = "y") -> Array:
     """Return y as the loss takes it for outputs of shape ``(rows, *output)``.
 
-    Whole numbers become integer labels for a classification loss and floating point for the others; a
-    target ``(N,)`` for a network with one output becomes ``(N, 1)``.
+    Whole numbers become integer labels for a classification loss and floating point for the others;
+    a target ``(N,)`` for a network with one output becomes ``(N, 1)``.
 
     Raises:
         TypeError: it holds something else than numbers.
@@ -76,7 +76,7 @@ def finite(array: Array, name: str) -> None:
     if len(bad):
         place = tuple(int(i) for i in bad[0])
         raise ValueError(
-            f"{name}: expected finite numbers, got {array[place]} at {place} and {len(bad)} such in "
+            f"{name}: expected finite numbers, got {array[place]} at {place}, {len(bad)} such in "
             "all; drop those rows or fill them in before training"
         )
 
@@ -90,7 +90,7 @@ def _numbers(data: Any, name: str) -> Array:
         ) from None
     if array.dtype.kind not in "fiub":
         raise TypeError(
-            f"{name}: expected numbers, got {array.dtype} data; convert text to numbers first, class "
-            "names for example with np.unique(names, return_inverse=True)[1]"
+            f"{name}: expected numbers, got {array.dtype} data; convert text to numbers first, "
+            "class names for example with np.unique(names, return_inverse=True)[1]"
         )
     return array

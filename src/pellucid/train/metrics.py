@@ -13,7 +13,6 @@ a wrong shape, an empty array, or weights that are negative, not finite or all z
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from pellucid.errors import unknown
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -333,10 +334,7 @@ def _by_name(name: str) -> Metric:
         return _METRICS[name]
     if name.startswith(_WITHIN):
         return _within(name)
-    names = [*_METRICS, _WITHIN + "0.5"]
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"use one of {names}"
-    raise ValueError(f"metric: expected the name of a metric, got {name!r}; {hint}")
+    raise unknown("metric", name, [*_METRICS, _WITHIN + "0.5"])
 
 
 def _within(name: str) -> Metric:

@@ -28,15 +28,15 @@ Pair = tuple[Array, Array]
 class Model:
     """A network with what it takes to train it.
 
-    A network that ends in softmax or sigmoid, with the matching cross-entropy, is trained on its logits,
-    where the loss is exact, and still predicts probabilities.
+    A network that ends in softmax or sigmoid, with the matching cross-entropy, is trained on its
+    logits, where the loss is exact, and still predicts probabilities.
 
     Args:
         network: the module to train.
         loss: a loss, or its name: "cross_entropy", "bce", "mse", "mae".
         optimizer: an optimiser, or its name: "adam", "sgd".
-        metrics: names ("accuracy", "f1", "r2", ...), metrics, or functions ``(y_true, y_pred)``; each is
-            computed once over all predictions of an epoch, never averaged over batches.
+        metrics: names ("accuracy", "f1", "r2", ...), metrics, or functions ``(y_true, y_pred)``;
+            each is computed once over all predictions of an epoch, never averaged over batches.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Model:
     ) -> None:
         if not isinstance(network, nn.Module):
             raise TypeError(
-                f"expected the network to be a pellucid.nn.Module, got {type(network).__name__}; wrap "
-                "layers in nn.Sequential(...)"
+                f"expected the network to be a pellucid.nn.Module, got {type(network).__name__}; "
+                "wrap layers in nn.Sequential(...)"
             )
         if not network.parameters():
             raise ValueError("expected a network with parameters to train, got one with none")
@@ -77,9 +77,9 @@ class Model:
         """Train for a number of epochs and return what happened in each.
 
         The same seed and the same starting weights give the same result, bit for bit, whatever
-        ``verbose`` says and whether or not there is validation data. Training metrics are those of the
-        predictions made during the epoch, while the weights were moving. Ctrl-C ends training after
-        the current batch; what was learned and recorded is kept.
+        ``verbose`` says and whether or not there is validation data. Training metrics are those of
+        the predictions made during the epoch, while the weights were moving. Ctrl-C ends training
+        after the current batch; what was learned and recorded is kept.
 
         Args:
             x: examples ``(N, ...)``.
@@ -137,8 +137,8 @@ class Model:
             prediction, loss = self._step(x[rows], y[rows], parameters)
             if not math.isfinite(loss):
                 run.stop(
-                    f"the loss is {loss} in epoch {run.epoch}, batch {run.batch}; try a lower learning "
-                    "rate, or scale the inputs"
+                    f"the loss is {loss} in epoch {run.epoch}, batch {run.batch}; try a lower "
+                    "learning rate, or scale the inputs"
                 )
                 warnings.warn(f"training stopped: {run.stopped}", RuntimeWarning, stacklevel=3)
                 break
@@ -193,21 +193,21 @@ class Model:
         return self._run(self.network, self._examples(x), batch_size)
 
     def predict_proba(self, x: Any, batch_size: int = 1024) -> Array:
-        """Return probabilities for each example, ``(N, C)``, or ``(N, outputs)`` for yes-or-no outputs.
+        """Return probabilities: ``(N, C)`` of classes, or ``(N, outputs)`` of yes-or-no outputs.
 
         Raises:
             TypeError: the loss is not one of probabilities.
         """
         if self.loss.task == "regression":
             raise TypeError(
-                f"expected a classification loss for probabilities, got {type(self.loss).__name__}; "
-                "use predict"
+                f"expected a classification loss for probabilities, got "
+                f"{type(self.loss).__name__}; use predict"
             )
         link = self.loss.link()
         return self._run(lambda x: link(self._prediction(x)), self._examples(x), batch_size)
 
     def predict_classes(self, x: Any, batch_size: int = 1024) -> Array:
-        """Return the most likely class of each example, ``(N,)``; for several yes-or-no outputs ``(N, k)``."""
+        """Return the most likely class, ``(N,)``, or ``(N, k)`` answers for k yes-or-no outputs."""
         labels = _labels(self.loss, self.predict_proba(x, batch_size), threshold=0.5)
         return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
@@ -215,14 +215,14 @@ class Model:
         """Return a table of layers with output shapes and parameters; print it to see it.
 
         Args:
-            input_shape: shape of one example; by default that of the data seen last, or what the first
-                `Dense` layer takes.
+            input_shape: shape of one example; by default that of the data seen last, or what the
+                first `Dense` layer takes.
         """
         shape = tuple(input_shape) if input_shape is not None else self.input_shape
         return summarise(self.network, shape)
 
     def gradcheck(self, x: Any, y: Any, **options: Any) -> GradcheckReport:
-        """Check the gradient of the loss on a batch for every parameter; see `pellucid.gradcheck`."""
+        """Check every parameter's gradient of the loss on a batch; see `pellucid.gradcheck`."""
         x, y = self._checked(x, y)
 
         def loss(x: Tensor) -> Tensor:
@@ -301,7 +301,7 @@ class Model:
 
 
 def _labels(loss: nn.Loss, values: Array, threshold: float) -> Array:
-    """Return class numbers: the place of the largest, or whether each output exceeds the threshold."""
+    """Return class numbers: the place of the largest, or whether outputs exceed the threshold."""
     if loss.task == "classification":
         return values if values.dtype.kind in "iu" and values.ndim == 1 else values.argmax(axis=-1)
     if loss.task == "binary":

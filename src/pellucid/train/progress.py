@@ -18,8 +18,8 @@ def progress(verbose: Verbose) -> list[Callback]:
     """Return the callback that shows progress as asked: a list of one, or of none.
 
     Args:
-        verbose: False or 0 is silent; "bar" a live bar; "lines" or 2 one line an epoch; "auto", True or
-            1 a bar where the output is a terminal and lines where it is not.
+        verbose: False or 0 is silent; "bar" a live bar; "lines" or 2 one line an epoch; "auto",
+            True or 1 a bar where the output is a terminal and lines where it is not.
     """
     if verbose is False or verbose == 0:
         return []
