@@ -1,0 +1,144 @@
+"""What every benchmark shares: the machine it ran on, and timing that treats all peers alike.
+
+A script calls `prepare` before anything imports NumPy:
+
+    import machine
+
+    machine.prepare()
+
+    import numpy as np
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+BLAS_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def prepare() -> None:
+    """Let the BLAS choose its own kernels: unset the variables that would choose for it.
+
+    Raises:
+        RuntimeError: NumPy is imported, so its BLAS has read the variables already.
+    """
+    if "numpy" in sys.modules:
+        raise RuntimeError(
+            "expected prepare() before NumPy is imported, because its BLAS reads the environment "
+            "once, got NumPy imported; call machine.prepare() first, before other imports"
+        )
+    for name in BLAS_VARIABLES:
+        os.environ.pop(name, None)
+
+
+def describe() -> dict[str, str]:
+    """Return what a figure depends on: processor, cores, Python, NumPy, and the BLAS in use.
+
+    A BLAS reads "library version (kernel, threads)": the same library picks kernels by processor,
+    and they differ by a factor of two and more.
+    """
+    import numpy as np  # not before `prepare`
+    import threadpoolctl
+
+    pools: list[dict[str, Any]] = threadpoolctl.threadpool_info()
+    libraries = [
+        f"{pool['internal_api']} {pool['version'] or 'of unknown version'} "
+        f"({pool.get('architecture') or 'kernel unknown'}, {pool['num_threads']} threads)"
+        for pool in pools
+        if pool["user_api"] == "blas"
+    ]
+    return {
+        "processor": processor(),
+        "cores usable": str(cores()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        "NumPy": np.__version__,
+        "BLAS": ", ".join(dict.fromkeys(libraries)) or "none that threadpoolctl knows",
+    }
+
+
+def announce() -> None:
+    """Print the description, one fact a line."""
+    print("\n".join(f"{name}: {value}" for name, value in describe().items()))
+
+
+def processor() -> str:
+    """Return the processor's model name, or at least its architecture."""
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        return answer.stdout.strip() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Return how many cores this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Timing(NamedTuple):
+    """One peer's times: the median in seconds, how many times the first peer's, and every round."""
+
+    seconds: float
+    ratio: float
+    rounds: tuple[float, ...]
+
+
+def median_of_interleaved(
+    functions: Mapping[str, Callable[[], object]],
+    rounds: int,
+    inner: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Timing]:
+    """Time the peers in turns, so that whatever else the machine does hits all of them alike.
+
+    Each round calls every function ``inner`` times and divides; the next round starts with the next
+    peer. One unmeasured round comes first. ``ratio`` is the median over the rounds of (this peer's
+    time / the first peer's time in the same round), so a slow round cancels out.
+
+    Raises:
+        ValueError: no functions, or fewer than one round or one call.
+    """
+    if not functions or rounds < 1 or inner < 1:
+        raise ValueError(
+            "expected at least one function, one round and one call, "
+            f"got {len(functions)} functions, {rounds=} and {inner=}"
+        )
+    names = list(functions)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(-1, rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            function = functions[name]
+            start = clock()
+            for _ in range(inner):
+                function()
+            if turn >= 0:
+                times[name].append((clock() - start) / inner)
+    base = times[names[0]]
+    return {
+        name: Timing(
+            statistics.median(mine),
+            statistics.median(own / other for own, other in zip(mine, base, strict=True)),
+            tuple(mine),
+        )
+        for name, mine in times.items()
+    }
+
+
+if __name__ == "__main__":
+    prepare()
+    announce()
