@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from pellucid import data, nn, optim, persist, train, viz
 from pellucid.autograd import (
+    GradcheckReport,
+    GradientError,
     Tensor,
     as_tensor,
+    assert_gradients,
     grad,
+    gradcheck,
     hessian,
     hvp,
     jacobian,

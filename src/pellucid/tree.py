@@ -7,8 +7,10 @@ function) is a leaf.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Node:
@@ -48,6 +50,36 @@ def visit(tree: object, path: str = "") -> Iterator[tuple[str, Any]]:
         yield at, value
         below = [(f"{at}.{name}" if at else name, child) for name, child in branches(value)]
         stack.extend(reversed(below))
+
+
+def find(tree: object, kind: type[T]) -> dict[str, T]:
+    """Return everything of one kind in the tree by dotted path, in the order of `visit`.
+
+    An object that is reached twice appears under its first path only. Training asks this of the
+    same model at every step, so it does not go through the generators above.
+    """
+    found: dict[str, T] = {}
+    seen: set[int] = set()
+
+    def search(value: Any, path: str) -> None:
+        if isinstance(value, kind) and id(value) not in seen:
+            found[path] = value
+        if isinstance(value, Node):
+            if id(value) in seen:
+                return
+            below: Iterable[tuple[Any, Any]] = vars(value).items()
+        elif isinstance(value, dict):
+            below = value.items()
+        else:
+            below = enumerate(value) if isinstance(value, list | tuple) else ()
+        seen.add(id(value))
+        for name, child in below:
+            if isinstance(child, branching):
+                search(child, f"{path}.{name}" if path else str(name))
+
+    branching = (kind, Node, dict, list, tuple)
+    search(tree, "")
+    return found
 
 
 def flatten(tree: object) -> tuple[list[Any], Callable[[list[Any]], Any]]:

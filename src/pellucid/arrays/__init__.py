@@ -34,10 +34,10 @@ def register(array_type: type, backend: Namespace) -> None:
 
 
 def namespace(*arrays: Array) -> Namespace:
-    """Return the backend of the first argument that is an array; NumPy's if none is."""
+    """Return the backend of the first argument that is not NumPy's; else NumPy's."""
     for array in arrays:
-        backend = NAMESPACES.get(type(array))
-        if backend is not None:
+        backend = NAMESPACES.get(type(array), NUMPY)
+        if backend is not NUMPY:
             return backend
     return NUMPY
 

@@ -52,7 +52,7 @@ def conv(x: Array, w: Array, /, *, stride: Shape, padding: Pairs, dilation: Shap
     patches = windows(x, kernel, stride, padding, dilation)
     places = patches.shape[: x.ndim - 1]
     rows = patches.reshape(math.prod(places), math.prod(w.shape[:-1]))
-    return (rows @ w.reshape(-1, out_channels)).reshape(*places, out_channels)
+    return (rows @ w.reshape(rows.shape[1], out_channels)).reshape(*places, out_channels)
 
 
 def conv_kernel(
@@ -62,7 +62,7 @@ def conv_kernel(
     patches = windows(x, kernel, stride, padding, dilation)
     places = math.prod(g.shape[:-1])
     rows = patches.reshape(places, math.prod(kernel) * x.shape[-1])
-    return (rows.T @ g.reshape(places, -1)).reshape(*kernel, x.shape[-1], g.shape[-1])
+    return (rows.T @ g.reshape(places, g.shape[-1])).reshape(*kernel, x.shape[-1], g.shape[-1])
 
 
 def conv_input(
@@ -74,7 +74,7 @@ def conv_input(
     dx = np.zeros((len(g), *padded, channels), dtype=g.dtype)
     for tap in product(*map(range, kernel)):
         places = tuple(
-            slice(k * d, k * d + s * (out - 1) + 1, s)
+            slice(k * d, k * d + s * out, s)
             for k, d, s, out in zip(tap, dilation, stride, g.shape[1:-1], strict=True)
         )
         dx[(slice(None), *places)] += g @ w[tap].T

@@ -1,7 +1,7 @@
 """NumPy as a backend: its own functions where the names agree, and the few it lacks.
 
-`numpy.add.reduce` and its kin are used directly: on the small arrays of a mini-batch the wrapper
-around them costs more than the sum.
+`numpy.add.reduce` and its kin, and methods instead of functions, are used directly: on the small
+arrays of a mini-batch the wrapper around them costs more than the work.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from numpy import (
     argmax,
     argmin,
     asarray,
-    astype,
-    bool,
     broadcast_to,
     ceil,
     clip,
@@ -32,9 +30,7 @@ from numpy import (
     expm1,
     flip,
     float32,
-    float64,
     floor,
-    int64,
     isfinite,
     isnan,
     log,
@@ -44,29 +40,24 @@ from numpy import (
     logical_or,
     maximum,
     minimum,
-    ones,
     ones_like,
-    permute_dims,
-    reshape,
     round,
     sign,
     sin,
     sqrt,
-    squeeze,
     stack,
     tanh,
     uint32,
     where,
-    zeros,
     zeros_like,
 )
 
 from pellucid.arrays.convolution import conv, conv_input, conv_kernel
-from pellucid.arrays.protocol import Array, Axis, Pairs, Shape
+from pellucid.arrays.protocol import Array, Axis, DType, Pairs, Shape
 
 __all__ = [  # noqa: RUF022 - in the protocol's order
-    "float32", "float64", "int64", "uint32", "bool",
-    "asarray", "arange", "zeros", "ones", "zeros_like", "ones_like", "astype",
+    "float32", "uint32",
+    "asarray", "arange", "zeros_like", "ones_like", "astype",
     "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh",
     "floor", "ceil", "round", "isfinite", "isnan", "logical_and", "logical_or", "logical_not",
     "maximum", "minimum", "clip", "where", "sum", "max", "min", "any", "all", "argmax", "argmin",
@@ -93,6 +84,26 @@ def max(x: Array, /, *, axis: Axis = None, keepdims: builtins.bool = False) -> A
 def min(x: Array, /, *, axis: Axis = None, keepdims: builtins.bool = False) -> Array:
     """Return the smallest element over axes."""
     return _minimum(x, axis=axis, keepdims=keepdims)
+
+
+def astype(x: Array, dtype: DType, /) -> Array:
+    """Return x in another dtype; x itself if it has that already."""
+    return x.astype(dtype, copy=False)
+
+
+def reshape(x: Array, /, shape: Shape) -> Array:
+    """Return the same elements in another shape."""
+    return x.reshape(shape)
+
+
+def permute_dims(x: Array, /, axes: Shape) -> Array:
+    """Return x with its axes in the given order."""
+    return x.transpose(axes)
+
+
+def squeeze(x: Array, /, axis: int | tuple[int, ...]) -> Array:
+    """Return x without the given axes of size 1."""
+    return x.squeeze(axis)
 
 
 _erf = np.frompyfunc(math.erf, 1, 1)

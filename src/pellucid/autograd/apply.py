@@ -21,16 +21,17 @@ def apply(op: type[Op], *operands: Any, **params: Any) -> Any:
     dtype = None
     requires_grad = False
     plain = True  # only numbers, and floating-point tensors of one dtype
-    xp = None
+    xp = NUMPY
     for x in operands:
         if isinstance(x, Node):
             data = x.data
             if dtype is None:
                 dtype = data.dtype
-                xp = NAMESPACES.get(type(data))
                 kind = type(x)
             elif data.dtype is not dtype:
                 plain = False
+            if xp is NUMPY:  # constants are NumPy arrays also where the other operands are not
+                xp = NAMESPACES.get(type(data), NUMPY)
             requires_grad = requires_grad or x.requires_grad
             arrays.append(data)
         else:
@@ -39,7 +40,6 @@ def apply(op: type[Op], *operands: Any, **params: Any) -> Any:
     if op.casts != "keep" and not (plain and dtype is not None and dtype.kind == "f"):
         operands = cast(op, operands)
         arrays = [x.data if isinstance(x, Node) else x for x in operands]
-    xp = xp or NUMPY
     try:
         data = op.forward(xp, *arrays, **params)
     except ValueError as error:
@@ -123,7 +123,7 @@ def to_array(data: Any, dtype: DType = None) -> Array:
                 f"expected nested lists of equal lengths, got uneven ones ({error}); "
                 "pad or cut them to one length"
             ) from None
-        if array.dtype == np.float64 and not isinstance(data, np.generic):
+        if array.dtype == np.float64 and not isinstance(data, np.generic | np.ndarray):
             array = array.astype(DEFAULT_DTYPE)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"expected numbers, got {array.dtype} data; convert text to numbers first")

@@ -13,10 +13,10 @@ from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
+from numpy import bool, float32, float64, int64, uint32
 
-from pellucid.arrays import Axis, DType, Namespace, Pairs, Shape, register
-from pellucid.arrays.numpy import bool, float32, float64, int64, uint32
-from pellucid.autograd.apply import DEFAULT_DTYPE
+from pellucid.arrays import Axis, DType, Namespace, Pairs, Shape, namespace, register
+from pellucid.autograd.apply import DEFAULT_DTYPE, floating, to_array
 from pellucid.autograd.tensor import Tensor, apply, as_tensor, matmul, split_key
 from pellucid.errors import ShapeError
 from pellucid.ops import compare, elementwise, linalg, random, reduce
@@ -32,7 +32,7 @@ __all__ = [  # noqa: RUF022 - in the protocol's order
     "maximum", "minimum", "clip", "where", "identity", "isfinite", "isnan",
     "logical_and", "logical_or", "logical_not",
     "sum", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "norm",
-    "logsumexp", "softmax", "log_softmax",
+    "logsumexp", "softmax", "log_softmax", "cross_entropy",
     "reshape", "permute_dims", "broadcast_to", "expand_dims", "squeeze", "concat", "stack",
     "split", "flip", "pad", "index", "take", "gather", "scatter_add", "matmul", "einsum", "conv",
     "conv_input", "conv_kernel", "uniform",
@@ -64,12 +64,14 @@ def ones(shape: Shape, *, dtype: DType = None) -> Tensor:
 
 def zeros_like(x: Any, /) -> Tensor:
     """Return zeros in the shape and dtype of x."""
-    return Tensor(np.zeros_like(as_tensor(x).data))
+    data = as_tensor(x).data
+    return Tensor(namespace(data).zeros_like(data))
 
 
 def ones_like(x: Any, /) -> Tensor:
     """Return ones in the shape and dtype of x."""
-    return Tensor(np.ones_like(as_tensor(x).data))
+    data = as_tensor(x).data
+    return Tensor(namespace(data).ones_like(data))
 
 
 def astype(x: Any, dtype: DType, /) -> Tensor:
@@ -152,7 +154,7 @@ def relu(x: Any, /) -> Tensor:
 
 def leaky_relu(x: Any, /, *, slope: float = 0.01) -> Tensor:
     """Return x where it is positive, slope * x elsewhere."""
-    return apply(elementwise.LeakyRelu, as_tensor(x), slope=slope)
+    return apply(elementwise.LeakyRelu, as_tensor(x), slope=float(slope))
 
 
 def erf(x: Any, /) -> Tensor:
@@ -177,9 +179,9 @@ def round(x: Any, /) -> Tensor:
 
 def power(a: Any, b: Any, /) -> Tensor:
     """Return a ** b."""
-    if isinstance(b, int | float):
+    if isinstance(b, int | float | np.number):
         return as_tensor(a).__pow__(b)
-    return apply(elementwise.Exponentiate, *_pair(a, b))
+    return as_tensor(a) ** b if type(b) is not Tensor or type(a) is Tensor else b.__rpow__(a)
 
 
 def maximum(a: Any, b: Any, /) -> Tensor:
@@ -310,6 +312,11 @@ def log_softmax(x: Any, /, *, axis: int = -1) -> Tensor:
     return apply(reduce.LogSoftmax, as_tensor(x), axis=axis)
 
 
+def cross_entropy(z: Any, y: Any, /) -> Tensor:
+    """Return -ln softmax(z[i])[y[i]] for logits z ``(N, C)`` and integer labels y ``(N,)``."""
+    return apply(reduce.CrossEntropy, floating(as_tensor(z)), as_tensor(y))
+
+
 # shape
 
 
@@ -340,19 +347,21 @@ def squeeze(x: Any, /, axis: int | tuple[int, ...] | None = None) -> Tensor:
 
 def concat(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
     """Return arrays joined along an axis."""
-    return apply(shaping.Concat, *_tensors(arrays), axis=axis)
+    return apply(shaping.Concat, *_operands(arrays), axis=axis)
 
 
 def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
     """Return arrays joined along a new axis."""
-    return apply(shaping.Stack, *_tensors(arrays), axis=axis)
+    return apply(shaping.Stack, *_operands(arrays), axis=axis)
 
 
-def _tensors(arrays: Sequence[Any]) -> list[Tensor]:
-    tensors = [as_tensor(x) for x in arrays]
-    if not tensors:
-        raise ShapeError("expected at least one array to join, got none")
-    return tensors
+def _operands(values: Sequence[Any]) -> list[Any]:
+    """Return the operands with at least one of them a tensor; arrays take the tensors' dtype."""
+    if not values:
+        raise ShapeError("expected at least one array, got none")
+    if builtins.any(type(x) is Tensor for x in values):
+        return [x if type(x) is Tensor else to_array(x) for x in values]
+    return [as_tensor(x) for x in values]
 
 
 def split(x: Any, /, sections: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
@@ -445,7 +454,16 @@ def einsum(subscripts: str, /, *operands: Any) -> Tensor:
             "einsum: expected one term an operand, each of distinct letters and no ellipsis, got "
             f"{subscripts!r} for {len(operands)} operands; index the diagonal first, or use matmul"
         )
-    return apply(linalg.Einsum, *(as_tensor(x) for x in operands), subscripts=text)
+    tensors = _operands(operands)
+    sizes: dict[str, int] = {}
+    for term, x in zip(terms, tensors, strict=True):
+        for letter, n in zip(term, x.shape, strict=False):
+            if sizes.setdefault(letter, n) != n:
+                raise ShapeError(
+                    f"einsum: expected one size for {letter!r} in {subscripts!r}, got "
+                    f"{sizes[letter]} and {n}; broadcast_to the smaller operand first"
+                )
+    return apply(linalg.Einsum, *tensors, subscripts=text)
 
 
 def conv(x: Any, w: Any, /, *, stride: Shape, padding: Pairs, dilation: Shape) -> Tensor:

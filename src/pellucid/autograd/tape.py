@@ -8,8 +8,8 @@ numbers meets each one only after all that used it: a reverse topological order,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import count
 from typing import Any
 
@@ -73,17 +73,22 @@ _recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = _recording.get
 
 
-class no_grad(ContextDecorator):  # noqa: N801 - the field's name for it
+@contextmanager
+def recording(on: bool) -> Iterator[None]:
+    """Within this context operations are recorded, or they are not."""
+    before = is_recording()
+    _recording.set(on)
+    try:
+        yield
+    finally:
+        _recording.set(before)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
     """Within this context (or decorated function) operations are computed but not recorded."""
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(_recording.set(False))
-
-    def __exit__(self, *_: object) -> None:
-        _recording.reset(self._tokens.pop())
+    with recording(False):
+        yield
 
 
 class Spent(Op):
@@ -130,39 +135,46 @@ def propagate(
     With ``create_graph`` gradients are tensors and the rules record themselves, so that they can be
     differentiated again; otherwise everything is a plain array.
     """
-    output = nodes[0]
-    kind = type(output)
+    kind = type(nodes[0])
+    xp = namespace(nodes[0] if create_graph else nodes[0].data)
     wanted = {id(node) for node in nodes}
-    gradients: dict[int, Array] = {id(output): seed}
+    gradients: dict[int, Array] = {id(nodes[0]): seed}
     for node in nodes:
         g = gradients.pop(id(node), None)
         if g is None:  # no path from here to the output carries a gradient
             continue
-        for hook in node.hooks or ():
+        for hook in tuple(node.hooks or ()):  # a copy: a hook may remove itself
             changed = hook(g)
-            g = g if changed is None else changed
+            g = g if changed is None else _replacement(node, xp, changed)
         yield node, g
         if node.op is None:
             continue
+        inputs = node.inputs
         out: Array
         operands: list[Array]
         if create_graph:
-            out, operands = node, [_lift(kind, x) for x in node.inputs]
+            out, operands = node, [_lift(kind, x) for x in inputs]
         else:
-            out = node.data
-            operands = [x.data if type(x) is kind else x for x in node.inputs]
-        xp = namespace(g)
+            out, operands = node.data, [x.data if type(x) is kind else x for x in inputs]
         parts = node.op.vjp(xp, g, out, *operands, **node.params)
-        for operand, part in zip(node.inputs, parts, strict=True):
+        for operand, data, part in zip(inputs, operands, parts, strict=True):
             key = id(operand)
             if part is None or key not in wanted:
                 continue
             if callable(part):
                 part = part()
-            if part.shape != operand.shape:
-                part = unbroadcast(xp, part, operand.shape)
+            if part.shape != data.shape:
+                part = unbroadcast(xp, part, data.shape)
             known = gradients.get(key)
             gradients[key] = part if known is None else known + part
+
+
+def _replacement(node: Node, xp: Namespace, changed: Any) -> Array:
+    """Return what a hook made of a gradient, in the dtype of the node."""
+    g = xp.astype(xp.asarray(changed), node.dtype)
+    if g.shape != node.shape:
+        raise ShapeError(f"expected a hook to keep the shape {node.shape}, got {g.shape}")
+    return g
 
 
 def _lift(kind: type, x: Any) -> Any:
@@ -232,7 +244,7 @@ def check_seed(output: Node, seed: Array | None) -> Array:
                 ".sum() or .mean(), or pass the gradient of the result with respect to it"
             )
         return xp.ones_like(output.data)
-    seed = xp.astype(xp.asarray(getattr(seed, "data", seed)), output.dtype)
+    seed = xp.astype(xp.asarray(seed.data if isinstance(seed, Node) else seed), output.dtype)
     if seed.shape != output.shape:
         raise ShapeError(f"expected a gradient of shape {output.shape}, got {seed.shape}")
     return seed

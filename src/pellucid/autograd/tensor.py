@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -210,7 +211,7 @@ class Tensor(tape.Node):
 
     def __pow__(self, exponent: Any) -> Tensor:
         if isinstance(exponent, int | float | np.number):
-            n = exponent if isinstance(exponent, int) else float(exponent)
+            n = exponent.item() if isinstance(exponent, np.generic) else exponent
             whole = isinstance(n, int) and (n >= 0 or self.dtype.kind == "f")
             return apply(elementwise.Power, self if whole else floating(self), n=n)
         return apply(elementwise.Exponentiate, self, exponent)
@@ -245,8 +246,14 @@ class Tensor(tape.Node):
     def __and__(self, other: Any) -> Tensor:
         return apply(compare.LogicalAnd, self, other)
 
+    def __rand__(self, other: Any) -> Tensor:
+        return apply(compare.LogicalAnd, other, self)
+
     def __or__(self, other: Any) -> Tensor:
         return apply(compare.LogicalOr, self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return apply(compare.LogicalOr, other, self)
 
     def __invert__(self) -> Tensor:
         return apply(compare.LogicalNot, self)
@@ -281,8 +288,9 @@ class Tensor(tape.Node):
 
     def transpose(self, *axes: int) -> Tensor:
         """Return the tensor with its axes in the given order; without one, reversed."""
-        order = tuple(a % self.ndim for a in axes) if axes else tuple(reversed(range(self.ndim)))
-        if sorted(order) != list(range(self.ndim)):
+        n = self.ndim
+        order = tuple(a + n if a < 0 else a for a in axes) if axes else tuple(reversed(range(n)))
+        if sorted(order) != list(range(n)):
             raise ShapeError(f"transpose: expected each of {self.ndim} axes once, got {axes}")
         return apply(shaping.Transpose, self, axes=order)
 
@@ -315,7 +323,9 @@ class Tensor(tape.Node):
 
     def astype(self, dtype: DType) -> Tensor:
         """Return the tensor in another dtype; the gradient comes back in this one's."""
-        return apply(elementwise.Cast, self, dtype=np.dtype(dtype))
+        dtype = np.dtype(dtype)
+        x = self if dtype.kind == "f" else self.detach()  # a step function has no gradient
+        return apply(elementwise.Cast, x, dtype=dtype)
 
     # reductions
 
@@ -390,8 +400,15 @@ class Tensor(tape.Node):
         return apply(elementwise.Abs, self)
 
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
-        """Return x held between two bounds."""
-        return apply(elementwise.Clip, self, low=low, high=high)
+        """Return x held between two bounds, which are numbers."""
+        bounds = [b.item() if isinstance(b, np.generic) else b for b in (low, high)]
+        if not all(b is None or isinstance(b, int | float) for b in bounds):
+            raise TypeError(
+                f"expected numbers or None as bounds, got {low!r:.60} and {high!r:.60}; "
+                "use pellucid.maximum and minimum for arrays"
+            )
+        x = floating(self) if any(isinstance(b, float) for b in bounds) else self
+        return apply(elementwise.Clip, x, low=bounds[0], high=bounds[1])
 
 
 def as_tensor(x: Any) -> Tensor:
@@ -429,7 +446,8 @@ def matmul(a: Any, b: Any) -> Tensor:
     a = a.expand_dims(0) if row else a
     b = b.expand_dims(1) if column else b
     if a.ndim > 2 and b.ndim == 2:  # one large product instead of a stack of small ones
-        out = apply(linalg.MatMul, a.reshape(-1, a.shape[-1]), b).reshape(
+        rows = math.prod(a.shape[:-1])
+        out = apply(linalg.MatMul, a.reshape(rows, a.shape[-1]), b).reshape(
             *a.shape[:-1], b.shape[-1]
         )
     else:

@@ -52,7 +52,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
                 f"expected a function with a scalar result, got shape {out.shape}; "
                 "reduce it with .sum() or .mean(), or use jacobian"
             )
-        outer = _is_nested(out, leaves)
+        outer = tape.is_recording() and _is_nested(out, leaves)
         gradients = _gradients(out, leaves, F.ones_like(out), outer)
         return out if outer else out.detach(), rebuild(gradients)
 
@@ -67,7 +67,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
 
     def compute(*args: Any, **kwargs: Any) -> Any:
         out, leaves, rebuild = _call(f, argnums, args, kwargs)
-        outer = _is_nested(out, leaves)
+        outer = tape.is_recording() and _is_nested(out, leaves)
         rows: list[list[Tensor]] = []
         for i in range(out.size):
             seed = np.zeros(out.shape, out.dtype)
@@ -119,7 +119,8 @@ def _call(
     replaced = list(args)
     for i, value in zip(numbers, rebuild(leaves), strict=True):
         replaced[i] = value
-    out = f(*replaced, **kwargs)
+    with tape.recording(True):
+        out = f(*replaced, **kwargs)
     if not isinstance(out, Tensor):
         raise TypeError(f"expected a function that returns a tensor, got {type(out).__name__}")
     if isinstance(argnums, int):
@@ -137,7 +138,9 @@ def _fresh(x: Any) -> Tensor:
                 'convert with .astype("float32")'
             )
         tensor = tensor.astype("float32")
-    return F.identity(tensor) if tensor.requires_grad else Tensor(tensor.data, requires_grad=True)
+    if tensor.requires_grad and tape.is_recording():
+        return F.identity(tensor)
+    return Tensor(tensor.data, requires_grad=True)
 
 
 def _is_nested(out: Tensor, leaves: list[Tensor]) -> bool:

@@ -101,11 +101,12 @@ class CrossEntropyLoss(Loss):
         if target.ndim == prediction.ndim:
             t = target.astype(prediction.dtype)
             losses = F.logsumexp(prediction, axis=-1) * t.sum(-1) - (t * prediction).sum(-1)
+        elif prediction.ndim == 2:
+            losses = F.cross_entropy(prediction, target)
         else:
             rows = prediction.reshape(-1, prediction.shape[-1])
-            chosen = rows[np.arange(rows.shape[0]), target.reshape(-1)]
-            losses = F.logsumexp(rows, axis=-1) - chosen
-        return _mean_of_outputs(losses.reshape(prediction.shape[:-1]))
+            losses = F.cross_entropy(rows, target.reshape(-1)).reshape(target.shape)
+        return _mean_of_outputs(losses)
 
     def check(self, shape: Shape, target: Array) -> None:
         """Refuse labels that are out of range or of the wrong shape."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from pellucid import tree
-from pellucid.arrays import Array
+from pellucid.arrays import Array, DType
 from pellucid.autograd import Tensor
 from pellucid.errors import ShapeError
 
@@ -52,17 +52,13 @@ class Module(tree.Node):
 
     # what it holds
 
-    def modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield ``(path, module)`` for this module (path "") and all below it, parents first."""
-        return ((path, value) for path, value in tree.visit(self) if isinstance(value, Module))
+    def modules(self) -> dict[str, Module]:
+        """Return this module (path "") and all below it by path, parents first."""
+        return tree.find(self, Module)
 
     def named_tensors(self) -> dict[str, Tensor]:
         """Return parameters and buffers by path; a shared one appears under its first path."""
-        found: dict[int, tuple[str, Tensor]] = {}
-        for path, leaf in tree.walk(self):
-            if isinstance(leaf, Tensor):
-                found.setdefault(id(leaf), (path, leaf))
-        return dict(found.values())
+        return tree.find(self, Tensor)
 
     def named_parameters(self) -> dict[str, Tensor]:
         """Return the tensors that training changes, by path."""
@@ -81,7 +77,7 @@ class Module(tree.Node):
 
     def train(self, training: bool = True) -> Self:
         """Switch this module and all below it to training (dropout on); returns self."""
-        for _, module in self.modules():
+        for module in self.modules().values():
             module.training = training
         return self
 
@@ -116,10 +112,17 @@ class Module(tree.Node):
         for path, tensor in tensors.items():
             tensor.data = np.array(state[path], dtype=tensor.dtype)
 
+    def astype(self, dtype: DType) -> Self:
+        """Convert every floating-point parameter and buffer to another dtype; returns self."""
+        for tensor in self.named_tensors().values():
+            if tensor.dtype.kind == "f":
+                tensor.data, tensor.grad = tensor.data.astype(dtype), None
+        return self
+
     def initialise(self, rng: Rng = None) -> Self:
         """Draw all starting values anew, in order, from one generator; returns self."""
         rng = np.random.default_rng(rng)
-        for _, module in self.modules():
+        for module in self.modules().values():
             module.reset(rng)
         return self
 
@@ -131,7 +134,7 @@ class Module(tree.Node):
 
     def locate(self, error: ShapeError) -> None:
         """Put the path of the layer that raised the error before its message."""
-        for path, module in self.modules():
+        for path, module in self.modules().items():
             if module is error.source:
                 error.path = f"{path} ({type(module).__name__})" if path else type(module).__name__
 

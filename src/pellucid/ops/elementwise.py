@@ -244,7 +244,7 @@ class Sigmoid(Float):
 
 
 class Softplus(Float):
-    """out = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|);  dx = g * sigmoid(x) = g * e^(x - out)."""
+    """out = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|);  dx = g * sigmoid(x) = g * (1 - e^-out)."""
 
     @staticmethod
     def forward(xp: Namespace, x: Array) -> Array:
@@ -252,7 +252,7 @@ class Softplus(Float):
 
     @staticmethod
     def vjp(xp: Namespace, g: Array, out: Array, x: Array) -> Gradients:
-        return (g * xp.exp(x - out),)
+        return (g * -xp.expm1(-out),)
 
 
 class Relu(Elementwise):

@@ -77,7 +77,7 @@ class Var(Op):
     ) -> Gradients:
         n = count(x.shape, axis)
         deviation = x - xp.sum(x, axis=axis, keepdims=True) / n
-        return (xp.reshape(g, kept_shape(x.shape, axis)) * (deviation * (2 / (n - ddof))),)
+        return (xp.reshape(2 * g / (n - ddof), kept_shape(x.shape, axis)) * deviation,)
 
 
 class Extremum(Op):
@@ -181,6 +181,28 @@ class LogSoftmax(Op):
     @staticmethod
     def vjp(xp: Namespace, g: Array, out: Array, x: Array, *, axis: int) -> Gradients:
         return (g - xp.exp(out) * xp.sum(g, axis=axis, keepdims=True),)
+
+
+class CrossEntropy(Op):
+    """out[i] = -ln softmax(z[i])[y[i]] = ln sum_j e^z[i, j] - z[i, y[i]];  dz = g * (softmax(z) - 1_y).
+
+    z is ``(N, C)``, y ``(N,)`` integers, 1_y the one-hot row of a label. Nothing overflows, and no
+    probability is rounded to 0 before its logarithm is taken.
+    """
+
+    @staticmethod
+    def forward(xp: Namespace, z: Array, y: Array) -> Array:
+        shifted = z - xp.max(z, axis=1, keepdims=True)
+        chosen = xp.index(shifted, (xp.arange(z.shape[0]), y))
+        return xp.log(xp.sum(xp.exp(shifted), axis=1)) - chosen
+
+    @staticmethod
+    def vjp(xp: Namespace, g: Array, out: Array, z: Array, y: Array) -> Gradients:
+        rows, classes = z.shape
+        hit = xp.reshape(y, (rows, 1)) == xp.arange(classes)
+        e = xp.exp(z - xp.max(z, axis=1, keepdims=True))
+        p = e / xp.sum(e, axis=1, keepdims=True)
+        return xp.reshape(g, (rows, 1)) * (p - xp.astype(hit, z.dtype)), None
 
 
 class ArgMax(Op):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from pellucid import tree
-from pellucid.arrays import Array
+from pellucid.arrays import Array, namespace
 from pellucid.autograd import Tensor
 
 State: TypeAlias = dict[str, Array]
 Rate: TypeAlias = float | Callable[[Any], Any]
+BLOCK = 16384  # elements; the six or so arrays of a rule then fit the second-level cache
 
 
 class Optimizer:
-    """The base of optimisers; each defines `init` and `update` over plain arrays.
+    """The base of optimisers; each defines an elementwise rule, `init` and `update`, on arrays.
 
     `step` is all a training loop calls. The state of each parameter is kept in ``state`` under its
     dotted path, ``steps`` counts the steps taken.
@@ -54,7 +57,7 @@ class Optimizer:
             ValueError: no parameter has a gradient: ``backward`` was not called, or nothing
                 requires one.
         """
-        named = parameters if isinstance(parameters, Mapping) else named_parameters(parameters)
+        named = tree.find(parameters, Tensor)
         moved = [(path, p) for path, p in named.items() if p.grad is not None and p.requires_grad]
         if not moved:
             raise ValueError(
@@ -66,16 +69,29 @@ class Optimizer:
             state = self.state.get(path)
             if state is None:
                 state = self.init(p.data)
-            p.data, self.state[path] = self.update(p.data, p.grad, state, self.steps)
+            move = self._move_in_blocks if isinstance(p.data, np.ndarray) else self.update
+            moved, self.state[path] = move(p.data, p.grad, state, self.steps)
+            p.data = namespace(p.data).asarray(moved)  # NumPy's rules for one number return a scalar
 
+    def _move_in_blocks(
+        self, param: Array, grad: Array, state: State, step: int
+    ) -> tuple[Array, State]:
+        """Update a large array block by block, so that intermediate results stay in the cache.
 
-def named_parameters(parameters: Any) -> dict[str, Tensor]:
-    """Return the tensors of a module, list or dictionary by path, each once."""
-    found: dict[int, tuple[str, Tensor]] = {}
-    for path, leaf in tree.walk(parameters):
-        if isinstance(leaf, Tensor):
-            found.setdefault(id(leaf), (path, leaf))
-    return dict(found.values())
+        Rules are elementwise, so the blocks do not know of each other; the state is kept in place.
+        """
+        if param.size <= BLOCK or not param.flags.c_contiguous:
+            return self.update(param, grad, state, step)
+        moved = np.empty_like(param)
+        flat = {name: array.reshape(-1) for name, array in state.items()}
+        old, new, slopes = param.reshape(-1), moved.reshape(-1), grad.reshape(-1)
+        for start in range(0, param.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            part = {name: array[block] for name, array in flat.items()}
+            new[block], part = self.update(old[block], slopes[block], part, step)
+            for name, array in part.items():
+                flat[name][block] = array
+        return moved, state
 
 
 def positive(name: str, value: Any) -> float:

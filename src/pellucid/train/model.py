@@ -106,7 +106,7 @@ class Model:
             x, y, validation = _set_aside(x, y, validation_split, split_rng)
         batch_size = _batch_size(batch_size, len(x))
         if seed is not None:
-            for _, module in self.network.modules():
+            for module in self.network.modules().values():
                 module.reseed(dropout)
 
         history = History()
@@ -269,7 +269,7 @@ class Model:
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        modes = [(module, module.training) for _, module in self.network.modules()]
+        modes = [(module, module.training) for module in self.network.modules().values()]
         self.network.eval()
         try:
             yield

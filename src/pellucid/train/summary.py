@@ -68,9 +68,9 @@ def summarise(network: Module, input_shape: Shape | None = None) -> Summary:
     seen: set[int] = set()
     rows: list[Row] = []
     owners: list[str] = []  # what belongs to a layer with tensors of its own is part of its row
-    for path, module in network.modules():
+    for path, module in network.modules().items():
         own = [t for t in vars(module).values() if isinstance(t, Tensor)]
-        is_whole = not own and any(True for below, _ in module.modules() if below)
+        is_whole = not own and len(module.modules()) > 1
         if not path or is_whole or any(path.startswith(f"{owner}.") for owner in owners):
             continue
         if own:
@@ -91,7 +91,7 @@ def _count(network: Module, trainable: bool) -> int:
 
 def _expected_input(network: Module) -> Shape | None:
     """Return the shape of one example that a network beginning with Dense takes."""
-    for _, module in network.modules():
+    for module in network.modules().values():
         if isinstance(module, Dense):
             return (module.in_features,)
     return None
@@ -101,7 +101,7 @@ def _output_shapes(network: Module, input_shape: Shape) -> dict[int, Shape]:
     """Return the shape of each module's output, without the batch axis, by its identity."""
     shapes: dict[int, Shape] = {}
     state = network.state()
-    modes = [(module, module.training) for _, module in network.modules()]
+    modes = [(module, module.training) for module in network.modules().values()]
     network.eval()
     try:
         with _observed(network, shapes), no_grad():
@@ -116,7 +116,7 @@ def _output_shapes(network: Module, input_shape: Shape) -> dict[int, Shape]:
 @contextmanager
 def _observed(network: Module, shapes: dict[int, Shape]) -> Iterator[None]:
     """Note the shape of what each module returns."""
-    modules = [module for _, module in network.modules()]
+    modules = [module for module in network.modules().values()]
 
     def watch(module: Module) -> Callable[..., Tensor]:
         forward = module.forward
