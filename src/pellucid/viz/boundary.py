@@ -1,0 +1,136 @@
+"""What a classifier of two inputs answers everywhere in the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pellucid.viz import checks, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARGIN = 0.08  # of the range of the points, added on each side
+_LEGEND_WIDTH = 4.8  # inches
+_PALEST, _STRONGEST = 0.10, 0.55  # how much class colour a region has, from a tie to certainty
+
+
+def decision_boundary(
+    predict: Callable[[NDArray[np.float32]], ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    class_names: Sequence[str] | None = None,
+    resolution: int = 200,
+    *,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw the regions that a classifier of two inputs assigns to its classes, and the points.
+
+    `predict` maps float32 (M, 2) to probabilities (M, C), or to the probability of class 1 as
+    (M, 1) or (M,); it is called once, with M = resolution^2 points of a grid around the points
+    `x` (N, 2), labelled `y` (N,) from 0. A region has the colour of its likeliest class, stronger
+    where the classifier is surer: its share of colour grows linearly from a tie, 1 / C, to 1.
+    Lines run where the two likeliest classes tie.
+
+    Raises:
+        TypeError: the labels are not integers, or `class_names` is a single string.
+        ValueError: `x` is not (N, 2) or not finite, labels of another length or outside the
+            classes, probabilities of another shape or range, or a resolution below 2.
+        ImportError: matplotlib is not installed.
+    """
+    points = _checked(x, resolution)
+    first, second = (_ticks(points[:, axis], resolution) for axis in (0, 1))  # (resolution,) each
+    grid = np.stack(np.meshgrid(first, second), axis=-1).astype(np.float32)  # (r, r, 2)
+    answers = predict(grid.reshape(-1, 2))
+    probabilities = checks.as_probabilities(answers, resolution**2, "predict")  # (r * r, C)
+    classes = probabilities.shape[1]
+    labels = checks.as_class_labels(y, len(points), classes, "y")
+    names = checks.as_class_names(class_names, classes)
+    figure, [axes] = style.panels(ax, 1, 1, 5.6, 4.8)
+    style.dress(axes, "x1", "x2", grid=False)
+    _draw_regions(axes, first, second, probabilities.reshape(resolution, resolution, classes))
+    _draw_points(axes, points, labels, names)
+    return figure
+
+
+def _checked(x: ArrayLike, resolution: int) -> NDArray[np.float64]:
+    points = np.asarray(x, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
+        raise ValueError(
+            f"x: expected points in the plane, shape (n, 2), got {points.shape}; "
+            "choose two columns, x[:, [0, 1]], and a classifier trained on those"
+        )
+    if not np.isfinite(points).all():
+        raise ValueError(
+            "x: expected finite coordinates, got NaN or infinity; drop those rows before drawing"
+        )
+    if resolution < 2:
+        raise ValueError(
+            f"resolution: expected at least 2 points a side, got {resolution}; try 200"
+        )
+    return points
+
+
+def _ticks(values: NDArray[np.float64], resolution: int) -> NDArray[np.float64]:
+    """Return evenly spaced coordinates that cover the values and a margin, (resolution,)."""
+    low, high = values.min(), values.max()
+    margin = _MARGIN * (high - low) or 0.5  # one point, or a line, still gets an area
+    return np.linspace(low - margin, high + margin, resolution)
+
+
+def _draw_regions(
+    ax: Axes,
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+) -> None:
+    """Colour the grid (r, r, C) by likeliest class and confidence, and line the borders."""
+    from matplotlib.colors import to_rgb
+
+    classes = probabilities.shape[-1]
+    colours = np.array([to_rgb(colour) for colour in style.class_colours(classes)])  # (C, 3)
+    sureness = (probabilities.max(axis=-1, keepdims=True) - 1 / classes) / (1 - 1 / classes)
+    share = _PALEST + (_STRONGEST - _PALEST) * sureness.clip(0.0, 1.0)  # (r, r, 1)
+    picture = 1.0 - share * (1.0 - colours[probabilities.argmax(axis=-1)])  # (r, r, 3)
+    halves = (first[1] - first[0]) / 2, (second[1] - second[0]) / 2
+    extent = (
+        first[0] - halves[0],
+        first[-1] + halves[0],
+        second[0] - halves[1],
+        second[-1] + halves[1],
+    )
+    ax.imshow(picture, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
+    for index in range(classes if classes > 2 else 1):
+        lead = probabilities[..., index] - np.delete(probabilities, index, axis=-1).max(axis=-1)
+        if lead.min() < 0.0 < lead.max():  # without a tie, some versions of matplotlib warn
+            ax.contour(first, second, lead, levels=[0.0], colors=style.INK, linewidths=1.2)
+
+
+def _draw_points(
+    ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], names: Sequence[str]
+) -> None:
+    """Draw the points, each class with its own marker, and name the classes above the axes."""
+    handles = []
+    colours = style.class_colours(len(names))
+    for index, colour in enumerate(colours):
+        chosen = points[labels == index]
+        marker = style.CLASS_MARKERS[index % len(style.CLASS_MARKERS)]
+        first, second = chosen.T
+        (drawn,) = ax.plot(
+            first,
+            second,
+            marker,
+            markersize=5.5,
+            color=colour,
+            markeredgecolor=style.INK,
+            markeredgewidth=0.7,
+        )
+        handles.append(drawn)
+    shown = [style.shorten(name, 24) for name in names]
+    width = 0.5 + 0.065 * max(map(len, shown))  # inches that an entry of the legend takes
+    columns = max(1, int(_LEGEND_WIDTH / width))
+    style.legend_above(ax, list(zip(shown, handles, strict=True)), columns)
