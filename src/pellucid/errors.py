@@ -28,8 +28,12 @@ class GraphError(RuntimeError):
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
-    """Return the error for a name that is none of the known ones, with the likely meant one."""
+    """Return the error for a name that is none of the known ones, with the likely meant one.
+
+    A class in place of an object made from it is the other likely slip.
+    """
     names = sorted(known)
     close = get_close_matches(str(name).lower(), names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    meant = f"{name.__name__}()" if isinstance(name, type) else repr(close[0]) if close else ""
+    hint = f"; did you mean {meant}?" if meant else ""
     return ValueError(f"unknown {kind} {name!r}: expected one of {', '.join(names)}{hint}")

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def central(f: Callable[[np.ndarray], float], x: np.ndarray, step: float = 1e-5) -> np.ndarray:
-    """Return the gradient of a scalar-valued f at x: (f(x + h) - f(x - h)) / 2h for each element."""
+    """Return the gradient of a scalar-valued f at x, element by element: (f(x+h) - f(x-h)) / 2h."""
     gradient = np.zeros(x.shape)
     for place in np.ndindex(x.shape):
         high, low = x.copy(), x.copy()

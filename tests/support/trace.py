@@ -1,7 +1,7 @@
-"""A tracer in miniature: arrays without elements, and a namespace that records what is asked of them.
+"""A tracer in miniature: arrays without elements, and a namespace that records what is asked.
 
-Shape and dtype of a result are found by running the NumPy function on zeros. What depends on no symbol
-is computed at once and stands in the record as a constant.
+Shape and dtype of a result are found by running the NumPy function on zeros. What depends on no
+symbol is computed at once and stands in the record as a constant.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ Symbol.__invert__ = lambda self: self.trace.record("bitwise_invert", self)
 
 
 def replace(x: Any, of: Callable[[Symbol], Any]) -> Any:
-    """Return x, a symbol, a constant or nested tuples and lists of them, with its symbols replaced."""
+    """Return x, a symbol, a constant or nested tuples and lists, with its symbols replaced."""
     if isinstance(x, tuple | list):
         return type(x)(replace(part, of) for part in x)
     return of(x) if isinstance(x, Symbol) else x

@@ -1,9 +1,10 @@
 """Slopes of a function along lines, measured by differences, and whether a given gradient agrees.
 
 A curve is ``phi(t) = f(x + t d) - f(x)`` for a point x and a direction d. Its central difference
-``(phi(h) - phi(-h)) / 2h`` is off by h^2 phi'''/6 because the Taylor series is cut short, and by about u/h
-because f is rounded by u: the best h is near the cube root of machine epsilon. Press, Teukolsky, Vetterling
-and Flannery, "Numerical Recipes", 3rd edition, section 5.7.
+``(phi(h) - phi(-h)) / 2h`` is off by h^2/6 times the third derivative, where the Taylor series was
+cut short, and by about 1/h times the rounding error of f: the best h is near the cube root of
+machine epsilon. Press, Teukolsky, Vetterling and Flannery, "Numerical Recipes", 3rd edition,
+section 5.7.
 """
 
 from __future__ import annotations
@@ -22,16 +23,17 @@ Curve = Callable[[float], float]
 STEP = 2.0**-17  # a power of two, so that x + h is exact; the cube root of epsilon is 6.1e-6
 SHRINK = 8.0
 SCALES = 4  # the smallest step is STEP / 8^3 = 1.5e-8
-ROUNDINGS = 32.0  # how many times its estimated rounding error a value may be off
+ROUNDINGS = 16.0  # how many times its estimated rounding error a value may be off
 PROJECTIONS = 10
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far two slopes may lie apart: ``max(relative * the larger, absolute, ROUNDINGS * noise / step)``.
+    """How far slopes may lie apart.
 
-    ``noise`` is the rounding error expected in one value of the function. What it does to a difference is no
-    error of the gradient.
+    By the largest of ``relative * larger slope``, ``absolute`` and ``ROUNDINGS * noise / step``,
+    where noise is the rounding error expected in one value of the function: what that does to a
+    difference is no error of the gradient.
     """
 
     relative: float
@@ -42,14 +44,15 @@ class Tolerance:
         """Return the smallest difference of slopes that the step can tell from rounding."""
         return max(self.absolute, ROUNDINGS * self.noise / step)
 
-    def limit(self, step: float, *slopes: float) -> float:
-        """Return how far slopes of these sizes may lie apart; not at all if one is not finite."""
-        if not all(map(math.isfinite, slopes)):
+    def limit(self, step: float, a: float, b: float, scale: float | None = None) -> float:
+        """Return how far a and b may lie apart: not at all if one is not finite."""
+        if not math.isfinite(a - b):
             return 0.0
-        return max(self.relative * max(map(abs, slopes)), self.floor(step))
+        larger = max(abs(a), abs(b)) if scale is None else scale
+        return max(self.relative * larger, self.floor(step))
 
     def error(self, step: float, a: float, b: float) -> float:
-        """Return ``|a - b| / max(|a|, |b|, floor / relative)``; infinite if one of them is not finite."""
+        """Return ``|a - b| / max(|a|, |b|, floor / relative)``, infinite unless both are finite."""
         if a == b:
             return 0.0
         if not math.isfinite(a - b):
@@ -60,8 +63,8 @@ class Tolerance:
 class Verdict(NamedTuple):
     """Whether the analytic slope agrees, the numerical one, and their relative error.
 
-    At a ``kink`` there is no single slope, and the analytic one lies between those of the two sides.
-    ``note`` says what is known about a disagreement.
+    At a ``kink`` there is no single slope, and the analytic one lies between those of the two
+    sides. ``note`` says what is known about a disagreement.
     """
 
     ok: bool
@@ -74,8 +77,8 @@ class Verdict(NamedTuple):
 class Slopes(NamedTuple):
     """Slopes of a curve at 0: of the left and the right side, and central with steps h and h/2.
 
-    The one-sided ones are extrapolated from h and h/2 to a step of 0 (Richardson), so that curvature
-    cancels: for a smooth curve ``right - left`` is of order h^3.
+    The one-sided ones are extrapolated from h and h/2 to a step of 0 (Richardson), so that
+    curvature cancels: for a smooth curve ``right - left`` is of order h^3.
     """
 
     left: float
@@ -115,20 +118,21 @@ def measure(curve: Curve, h: float) -> Slopes:
 
 
 def judge(
-    analytic: float, curve: Curve, step: float, tolerance: Tolerance, scale: float = 0.0
+    analytic: float, curve: Curve, step: float, tolerance: Tolerance, scale: float | None = None
 ) -> Verdict:
     """Compare the slope of a curve at 0 with its central difference.
 
-    Where they disagree, the step shrinks until the curve is smooth on its scale: a kink merely near the
-    point is out of reach then, and a disagreement that is left is an error. A curve that is smooth on no
-    scale has a kink at the point itself: there the slope must lie between those of the two sides.
+    Where they disagree, the step shrinks until the curve is smooth on its scale: a kink merely near
+    the point is out of reach then, and a disagreement that is left is an error. A curve that is
+    smooth on no scale has a kink at the point itself, and there the slope must lie between those of
+    the two sides.
 
     Args:
         analytic: the slope to judge.
         curve: phi, with phi(0) = 0.
         step: h to start from.
         tolerance: how far slopes may lie apart.
-        scale: size of the slopes that this one is a sum of, if it is one.
+        scale: what ``tolerance.relative`` refers to, if not to the two slopes themselves.
     """
     numerical = (curve(step) - curve(-step)) / (2 * step)
     limit = tolerance.limit(step, analytic, numerical, scale)
@@ -161,7 +165,10 @@ def _judge_rough(
     elif slopes.gap > limit:
         if min(left, right) - limit <= analytic <= max(left, right) + limit:
             return Verdict(True, slopes.central, 0.0, kink=True)
-        note = f"a kink, whose sides have slopes of {left:.6g} and {right:.6g}"
+        note = (
+            f"a kink, with slopes of {left:.6g} and {right:.6g} on its sides; if several kinks "
+            "meet here, such as relu at many zeros, check at random inputs instead"
+        )
     return Verdict(False, slopes.central, error, note=note)
 
 
@@ -187,17 +194,18 @@ class Comparison:
         self.x, self.change, self.step, self.tolerance = x, change, step, tolerance
         self.gradient = np.asarray(gradient, np.float64).reshape(-1)
         size = np.where(np.isfinite(x), np.abs(x), 1.0).reshape(-1)
-        self.unit = np.exp2(np.ceil(np.log2(np.maximum(size, 1.0))))
+        self.unit = np.exp2(np.ceil(np.log2(np.maximum(size, 1.0))))  # a power of two >= |x|
         self.verdicts: dict[int, Verdict] = {}
         self.projected = False
 
     def run(self, max_entries: int, rng: np.random.Generator) -> None:
-        """Judge every element, or, of more than ``max_entries``, a random choice and projections of all."""
+        """Judge all elements; of more than ``max_entries``, a random choice and projections."""
         if self.x.size <= max_entries:
-            places = range(self.x.size)
+            chosen = np.arange(self.x.size)
         else:
-            places = sorted(map(int, rng.choice(self.x.size, max_entries, replace=False)))
-        if all([self.element(i).ok for i in places]) and self.x.size > max_entries:
+            chosen = np.sort(rng.choice(self.x.size, max_entries, replace=False))
+        verdicts = [self.element(int(i)) for i in chosen]
+        if self.x.size > max_entries and all(verdict.ok for verdict in verdicts):
             self.project(rng)
 
     def element(self, i: int) -> Verdict:
@@ -215,8 +223,8 @@ class Comparison:
         """Move all elements at once in random directions of +-1, in units of their steps.
 
         Where a slope disagrees, the elements are halved until those at fault are found, as in group
-        testing: Dorfman, "The detection of defective members of large populations", 1943. Elements at a
-        kink are at fault too; once found to be right, they no longer move.
+        testing: Dorfman, "The detection of defective members of large populations", 1943. Those at
+        a kink are found likewise; if they are right, they no longer move.
         """
         self.projected = True
         for _ in range(PROJECTIONS):
@@ -235,8 +243,9 @@ class Comparison:
         """Whether the slope agrees along the direction that moves a group of elements."""
         direction = np.zeros(self.x.size)
         direction[group] = (signs * self.unit)[group]
-        slopes = np.abs(self.gradient * self.unit)
-        scale = float(np.max(slopes, where=np.isfinite(slopes), initial=0.0))
+        slopes = self.gradient * self.unit
+        finite = slopes[np.isfinite(slopes)]
+        scale = float(np.linalg.norm(finite)) / math.sqrt(len(slopes))
         slope = float(self.gradient[group] @ direction[group])
         verdict = judge(slope, self._curve(direction), self.step, self.tolerance, scale)
         return verdict.ok and not verdict.kink

@@ -43,8 +43,10 @@ __all__ = [  # noqa: RUF022 - in the protocol's order
 
 
 def asarray(obj: Any, /, *, dtype: DType = None) -> Tensor:
-    """Return a constant tensor."""
-    return obj if type(obj) is Tensor and dtype in (None, obj.dtype) else Tensor(obj, dtype=dtype)
+    """Return a tensor: obj itself, in another dtype if one is given, or a constant made from it."""
+    if type(obj) is Tensor:
+        return obj if dtype in (None, obj.dtype) else obj.astype(dtype)
+    return Tensor(obj, dtype=dtype)
 
 
 def arange(start: int, /, stop: int | None = None, *, dtype: DType = None) -> Tensor:

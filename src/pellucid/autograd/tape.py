@@ -108,6 +108,8 @@ def unbroadcast(xp: Namespace, g: Array, shape: Shape) -> Array:
     if g.shape == shape:
         return g
     extra = g.ndim - len(shape)
+    if g.shape[extra:] == shape:  # only new axes in front, as for a bias
+        return xp.sum(g, axis=tuple(range(extra)))
     stretched = tuple(
         axis for axis, n in enumerate(g.shape) if axis < extra or shape[axis - extra] != n
     )
@@ -170,11 +172,11 @@ def propagate(
 
 
 def _replacement(node: Node, xp: Namespace, changed: Any) -> Array:
-    """Return what a hook made of a gradient, in the dtype of the node."""
+    """Return what a hook made of a gradient, in the dtype of the node, as a view of it."""
     g = xp.astype(xp.asarray(changed), node.dtype)
     if g.shape != node.shape:
         raise ShapeError(f"expected a hook to keep the shape {node.shape}, got {g.shape}")
-    return g
+    return xp.reshape(g, node.shape)
 
 
 def _lift(kind: type, x: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from textwrap import indent
 from typing import Any
 
 from pellucid.autograd import Tensor, as_tensor
@@ -62,5 +63,5 @@ class Sequential(Module):
 
     def describe(self) -> str:
         """Return one line a layer."""
-        lines = "".join(f"\n  ({i}) {layer!r}" for i, layer in enumerate(self.layers))
-        return f"{lines}\n" if lines else ""
+        lines = [f"({i}) {layer!r}" for i, layer in enumerate(self.layers)]
+        return "\n" + indent("\n".join(lines), "  ") + "\n" if lines else ""

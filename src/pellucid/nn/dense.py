@@ -57,7 +57,12 @@ class Dense(Module):
     def reset(self, rng: np.random.Generator) -> None:
         """Draw W anew and set b to 0."""
         fan_in, fan_out = self.weight.shape
-        start = self.init(self.weight.shape, fan_in, fan_out, rng)
+        start = np.asarray(self.init(self.weight.shape, fan_in, fan_out, rng))
+        if start.shape != self.weight.shape:
+            raise ValueError(
+                f"Dense: expected starting values of shape {self.weight.shape}, got {start.shape}; "
+                "an initialiser returns an array of the shape that it is given"
+            )
         self.weight.data = start.astype(self.weight.dtype, copy=False)
         if self.bias is not None:
             self.bias.data = np.zeros_like(self.bias.data)
@@ -90,10 +95,12 @@ class Dense(Module):
         return message
 
     def describe(self) -> str:
-        """Return the sizes and the activation."""
+        """Return the sizes, the activation, and whether b is missing."""
         parts = [str(self.in_features), str(self.out_features)]
         if self.activation is not None:
             parts.append(repr(self.activation))
+        if self.bias is None:
+            parts.append("bias=False")
         return ", ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ class Dropout(Module):
     """
 
     def __init__(self, rate: float = 0.5, *, rng: Rng = None) -> None:
-        if not 0 <= rate < 1:
+        if not isinstance(rate, Real) or not 0 <= rate < 1:
             raise ValueError(
-                f"Dropout: expected a rate in [0, 1), the share of units set to 0, got {rate}"
+                f"Dropout: expected a rate in [0, 1), the share of units set to 0, got {rate!r}"
             )
         self.rate = float(rate)
         self.stream = Tensor(np.zeros(2, np.uint32))

@@ -7,6 +7,7 @@ hands them the logits of a network that ends in the matching activation, named b
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from pellucid.arrays import Array, Shape
 from pellucid.autograd import Tensor, as_tensor
 from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
+from pellucid.autograd.apply import floating
 from pellucid.errors import ShapeError, unknown
 from pellucid.nn.activations import Activation, Linear, Sigmoid, Softmax
 from pellucid.nn.module import Module
@@ -24,8 +26,7 @@ class Loss(Module):
 
     ``link`` is the activation that turns the prediction this loss takes into what it is about:
     probabilities for the cross-entropies, the value itself for the others. ``task`` names the kind
-    of
-    problem: classes, one yes or no an output, or numbers.
+    of problem: classes, one yes or no an output, or numbers.
     """
 
     link: ClassVar[type[Activation]] = Linear
@@ -33,8 +34,11 @@ class Loss(Module):
 
     def forward(self, prediction: Any, target: Any) -> Tensor:
         """Return the loss, a scalar."""
-        prediction = as_tensor(prediction)
-        target = target if isinstance(target, Tensor) else Tensor(target)
+        prediction, target = floating(as_tensor(prediction)), as_tensor(target)
+        if target.dtype.kind == "f":  # a float64 target must not make the training float64
+            target = target if target.dtype == prediction.dtype else target.astype(prediction.dtype)
+        elif target.dtype.kind == "b":  # as an index True would be a mask, not the number 1
+            target = target.astype("int64")
         self.refuse_activated(prediction)
         self.check(prediction.shape, target.data)
         return self.per_example(prediction, target).mean()
@@ -46,22 +50,33 @@ class Loss(Module):
     def check(self, shape: Shape, target: Array) -> None:
         """Refuse a target that does not fit a prediction of this shape."""
         if shape != target.shape:
+            fix = (
+                f"reshape it, for example target.reshape{shape}"
+                if target.size == math.prod(shape)
+                else "give the network one output for each number of an example's target"
+            )
             raise ShapeError(
                 f"{type(self).__name__}: expected a target in the prediction's shape {shape}, got "
-                f"{target.shape}; reshape it, for example target.reshape{shape}"
+                f"{target.shape}; {fix}"
             )
         if target.size == 0:
             raise ShapeError(f"{type(self).__name__}: expected at least one example, got none")
 
     def refuse_activated(self, prediction: Tensor) -> None:
-        """Refuse a prediction that has been through the activation this loss applies itself."""
-        if prediction.op is not None and prediction.op is self.link.op:
-            name, activation = type(self).__name__, prediction.op.__name__.lower()
-            raise ValueError(
-                f"{name} takes logits and applies {activation} itself, but the prediction has been "
-                f"through {activation} already; train with train.Model, which hands the loss the "
-                "logits, or pass network.preactivation(x) instead of network(x)"
-            )
+        """Refuse probabilities where this loss takes logits and turns them into such itself."""
+        through = prediction.op
+        if self.link.op is None or through not in (Softmax.op, Sigmoid.op):
+            return
+        fix = (
+            "train with train.Model, which hands the loss the logits, or pass "
+            "network.preactivation(x) instead of network(x)"
+            if through is self.link.op
+            else f"end the network in {self.link.__name__}, or in no activation"
+        )
+        raise ValueError(
+            f"{type(self).__name__} takes logits and applies {self.link.__name__.lower()} itself, "
+            f"but the prediction has been through {through.__name__.lower()} already; {fix}"
+        )
 
 
 class MSELoss(Loss):
@@ -90,7 +105,8 @@ class CrossEntropyLoss(Loss):
 
     Raises:
         ShapeError: the shapes do not fit together.
-        ValueError: a label is out of range, or the prediction has been through softmax already.
+        ValueError: a label is out of range, a row is none of probabilities, or the prediction has
+            been through softmax already.
     """
 
     link = Softmax
@@ -100,7 +116,7 @@ class CrossEntropyLoss(Loss):
         """Return -ln p[y] of each example."""
         if target.ndim == prediction.ndim:
             t = target.astype(prediction.dtype)
-            losses = F.logsumexp(prediction, axis=-1) * t.sum(-1) - (t * prediction).sum(-1)
+            losses = -(t * F.log_softmax(prediction, axis=-1)).sum(-1)
         elif prediction.ndim == 2:
             losses = F.cross_entropy(prediction, target)
         else:
@@ -122,8 +138,11 @@ class CrossEntropyLoss(Loss):
             )
         if target.size == 0:
             raise ShapeError("CrossEntropyLoss: expected at least one example, got none")
-        if target.shape != shape and isinstance(target, np.ndarray):
-            check_labels(target, shape[-1])
+        if isinstance(target, np.ndarray):
+            if target.shape != shape:
+                check_labels(target, shape[-1])
+            else:
+                check_probabilities(target)
 
 
 class BCELoss(Loss):
@@ -175,11 +194,28 @@ def check_labels(labels: Array, classes: int) -> None:
         )
     # seen as unsigned numbers, negative labels are huge: one comparison finds both kinds
     if labels.size and int(labels.astype(np.uint64).max()) >= classes:
-        place = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
+        place = tuple(np.argwhere((labels < 0) | (labels >= classes))[0])
         raise ValueError(
             f"expected labels from 0 to {classes - 1} for {classes} classes, got "
-            f"{labels.flat[place]} (example {place}); number the classes from 0, or "
+            f"{labels[place]} (example {place[0]}); number the classes from 0, or "
             "give the network more outputs"
+        )
+
+
+def check_probabilities(rows: Array) -> None:
+    """Refuse rows of which one holds a negative number, or does not sum to 1.
+
+    Raises:
+        ValueError: says the first offending row.
+    """
+    sums = rows.sum(axis=-1)
+    bad = (rows.min(axis=-1) < 0) | ~(np.abs(sums - 1) <= 1e-3)
+    if bad.any():
+        place = tuple(np.argwhere(bad)[0])
+        raise ValueError(
+            f"expected one-hot rows, or rows of probabilities that sum to 1, got a row with sum "
+            f"{sums[place]:.4g} and smallest number {rows[place].min():.4g} (example {place[0]}); "
+            "for several answers that can be right at once use BCELoss"
         )
 
 

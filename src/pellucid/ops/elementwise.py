@@ -200,7 +200,7 @@ class Sin(Float):
 
     @staticmethod
     def vjp(xp: Namespace, g: Array, out: Array, x: Array) -> Gradients:
-        return (g * xp.cos(x),)
+        return (chain(xp, g, xp.cos(x)),)
 
 
 class Cos(Float):
@@ -212,7 +212,7 @@ class Cos(Float):
 
     @staticmethod
     def vjp(xp: Namespace, g: Array, out: Array, x: Array) -> Gradients:
-        return (-g * xp.sin(x),)
+        return (chain(xp, g, -xp.sin(x)),)
 
 
 class Tanh(Float):
