@@ -1,8 +1,9 @@
 """Pellucid: a neural-network framework you can see through.
 
-The tensor functions (``pellucid.exp``, ``pellucid.where``, ...) and transforms (``pellucid.grad``, ...)
-are here; layers and losses in `pellucid.nn`, optimisers in `pellucid.optim`, datasets in `pellucid.data`,
-the training loop in `pellucid.train`, files in `pellucid.persist`, pictures in `pellucid.viz`.
+Tensors, their functions (``pellucid.exp``, ``pellucid.where``, ...) and transforms (``pellucid.grad``,
+...) are here; layers and losses in `pellucid.nn`, optimisers in `pellucid.optim`, datasets in
+`pellucid.data`, the training loop in `pellucid.train`, files in `pellucid.persist`, pictures in
+`pellucid.viz`.
 """
 
 from __future__ import annotations

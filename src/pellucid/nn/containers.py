@@ -26,9 +26,10 @@ class Sequential(Module):
             layers = tuple(layers[0])
         for index, layer in enumerate(layers):
             if not callable(layer) or isinstance(layer, type):
-                hint = f"; did you mean {layer.__name__}()?" if isinstance(layer, type) else ""
+                name = layer.__name__ if isinstance(layer, type) else ""
+                hint = f"did you mean {name}()?" if name else "pass for example nn.ReLU()"
                 raise TypeError(
-                    f"Sequential: expected modules or functions, got {layer!r} at {index}{hint}"
+                    f"Sequential: expected modules or functions, got {layer!r} at {index}; {hint}"
                 )
         self.layers: list[Layer] = list(layers)  # type: ignore[arg-type]
         if rng is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ class Dropout(Module):
     """
 
     def __init__(self, rate: float = 0.5, *, rng: Rng = None) -> None:
-        if not isinstance(rate, Real) or not 0 <= rate < 1:
+        if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
             raise ValueError(
                 f"Dropout: expected a rate in [0, 1), the share of units set to 0, got {rate!r}"
             )

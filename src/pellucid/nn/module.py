@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from reprlib import recursive_repr
 from typing import Any, Self
 
 import numpy as np
@@ -26,17 +27,19 @@ class Module(tree.Node):
 
     training: bool = True
 
-    def forward(self, *inputs: Any) -> Tensor:
+    def forward(self, *inputs: Any, **options: Any) -> Tensor:
         """Return the output for the inputs; each kind of module defines it."""
         raise TypeError(
             f"{type(self).__name__} has no forward(); define forward(self, x) in the class"
         )
 
-    def __call__(self, *inputs: Any) -> Tensor:
-        """Return ``forward(*inputs)``; a shape error says where in this module it happened."""
+    def __call__(self, *inputs: Any, **options: Any) -> Tensor:
+        """Return ``forward(...)``; a shape error says where in this module it happened."""
         try:
-            return self.forward(*inputs)
+            return self.forward(*inputs, **options)
         except ShapeError as error:
+            if error.source is None:
+                error.source = self
             self.locate(error)
             raise
 
@@ -93,27 +96,37 @@ class Module(tree.Node):
         """Take over parameters and buffers that `state` returned.
 
         Raises:
-            ValueError: names are missing or unexpected, or a shape differs; nothing is changed
-                then.
+            ValueError: names are missing or unexpected, a shape differs, or values are no numbers;
+                nothing is changed then.
         """
         tensors = self.named_tensors()
-        problems = [f"missing {path}" for path in tensors if path not in state]
-        problems += [f"unexpected {path}" for path in state if path not in tensors]
-        problems += [
-            f"{path}: expected shape {tensors[path].shape}, got {np.shape(array)}"
-            for path, array in state.items()
-            if path in tensors and np.shape(array) != tensors[path].shape
-        ]
+        arrays = {path: np.asarray(array) for path, array in state.items()}
+        problems = [f"missing {path}" for path in tensors if path not in arrays]
+        for path, array in arrays.items():
+            if path not in tensors:
+                problems.append(f"unexpected {path}")
+            elif array.shape != tensors[path].shape:
+                problems.append(f"{path}: expected shape {tensors[path].shape}, got {array.shape}")
+            elif array.dtype.kind not in "fiub":
+                problems.append(f"{path}: expected numbers, got {array.dtype}")
         if problems:
             raise ValueError(
                 f"the state does not fit this {type(self).__name__}: {'; '.join(problems)}; "
                 "build the network with the sizes it was saved with"
             )
         for path, tensor in tensors.items():
-            tensor.data = np.array(state[path], dtype=tensor.dtype)
+            tensor.data = np.array(arrays[path], dtype=tensor.dtype, order="C")
 
     def astype(self, dtype: DType) -> Self:
-        """Convert every floating-point parameter and buffer to another dtype; returns self."""
+        """Convert every floating-point parameter and buffer to another dtype; returns self.
+
+        Raises:
+            ValueError: the dtype is not a floating-point one, so that nothing could be trained.
+        """
+        if np.dtype(dtype).kind != "f":
+            raise ValueError(
+                f"expected a floating-point dtype, got {np.dtype(dtype)}; use float32 or float64"
+            )
         for tensor in self.named_tensors().values():
             if tensor.dtype.kind == "f":
                 tensor.data, tensor.grad = tensor.data.astype(dtype), None
@@ -138,6 +151,7 @@ class Module(tree.Node):
             if module is error.source:
                 error.path = f"{path} ({type(module).__name__})" if path else type(module).__name__
 
+    @recursive_repr()
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.describe()})"
 

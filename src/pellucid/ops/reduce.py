@@ -184,10 +184,11 @@ class LogSoftmax(Op):
 
 
 class CrossEntropy(Op):
-    """out[i] = -ln softmax(z[i])[y[i]] = ln sum_j e^z[i, j] - z[i, y[i]];  dz = g * (softmax(z) - 1_y).
+    """out[i] = -ln softmax(z[i])[y[i]];  dz = g * (softmax(z) - 1_y).
 
-    z is ``(N, C)``, y ``(N,)`` integers, 1_y the one-hot row of a label. Nothing overflows, and no
-    probability is rounded to 0 before its logarithm is taken.
+    Computed as ln sum_j e^z[i, j] - z[i, y[i]]. z is ``(N, C)``, y ``(N,)`` integers, 1_y the
+    one-hot row of a label. Nothing overflows, and no probability is rounded to 0 before its
+    logarithm is taken.
     """
 
     @staticmethod

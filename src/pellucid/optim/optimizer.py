@@ -13,7 +13,7 @@ from pellucid.autograd import Tensor
 
 State: TypeAlias = dict[str, Array]
 Rate: TypeAlias = float | Callable[[Any], Any]
-BLOCK = 16384  # elements; the six or so arrays of a rule then fit the second-level cache
+BLOCK = 32768  # elements: few calls for a large array, and what they work on stays in the cache
 
 
 class Optimizer:
@@ -71,7 +71,7 @@ class Optimizer:
                 state = self.init(p.data)
             move = self._move_in_blocks if isinstance(p.data, np.ndarray) else self.update
             moved, self.state[path] = move(p.data, p.grad, state, self.steps)
-            p.data = namespace(p.data).asarray(moved)  # NumPy's rules for one number return a scalar
+            p.data = namespace(p.data).asarray(moved)  # NumPy makes one number a scalar
 
     def _move_in_blocks(
         self, param: Array, grad: Array, state: State, step: int

@@ -10,7 +10,7 @@ from typing import Protocol
 from pellucid.arrays import Array
 from pellucid.nn import Module
 from pellucid.optim import Optimizer
-from pellucid.train.history import History, lower_is_better
+from pellucid.train.history import History, Mode, direction
 
 
 @dataclass
@@ -103,6 +103,7 @@ class EarlyStopping(Callback):
         patience: how many epochs without improvement to wait for.
         min_delta: how much better a value must be to count as an improvement.
         restore_best: whether to put the best weights back at the end.
+        mode: whether the "min" or the "max" is best; by default the name tells.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class EarlyStopping(Callback):
         patience: int = 5,
         min_delta: float = 0.0,
         restore_best: bool = True,
+        mode: Mode | None = None,
     ) -> None:
         if patience < 1:
             raise ValueError(
@@ -118,10 +120,12 @@ class EarlyStopping(Callback):
             )
         if min_delta < 0:
             raise ValueError(f"EarlyStopping: expected min_delta of at least 0, got {min_delta}")
+        direction("loss", mode)  # refuses another mode now, not after the first epoch
         self.monitor = monitor
         self.patience = patience
         self.min_delta = min_delta
         self.restore_best = restore_best
+        self.mode = mode
         self.best = math.inf
         self.best_epoch = 0
         self._weights: dict[str, Array] | None = None
@@ -138,7 +142,7 @@ class EarlyStopping(Callback):
                 f"EarlyStopping: expected monitor to be one of {', '.join(run.logs)}, got "
                 f"{monitor!r}; pass validation_data or validation_split for the val_ ones"
             )
-        value = run.logs[monitor] if lower_is_better(monitor) else -run.logs[monitor]
+        value = run.logs[monitor] * direction(monitor, self.mode)
         if value < self.best - self.min_delta:
             self.best, self.best_epoch = value, run.epoch
             if self.restore_best:

@@ -9,9 +9,12 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from pellucid.errors import unknown
 from pellucid.files import write_text
+
+Mode: TypeAlias = Literal["min", "max"]
 
 
 class History(Mapping[str, list[float]]):
@@ -37,7 +40,7 @@ class History(Mapping[str, list[float]]):
         """The number of epochs recorded."""
         return max(map(len, self._values.values()), default=0)
 
-    def best_epoch(self, monitor: str | None = None) -> int:
+    def best_epoch(self, monitor: str | None = None, mode: Mode | None = None) -> int:
         """Return the epoch, counted from 1, with the lowest loss or error or the highest score.
 
         Without ``monitor`` it is the validation loss, or the training loss if there was no
@@ -50,7 +53,7 @@ class History(Mapping[str, list[float]]):
             monitor = "val_loss" if "val_loss" in self._values else "loss"
         if monitor not in self._values:
             raise unknown("history entry", monitor, self._values)
-        sign = 1 if lower_is_better(monitor) else -1
+        sign = direction(monitor, mode)
         numbers = [math.inf if math.isnan(v) else sign * v for v in self._values[monitor]]
         return numbers.index(min(numbers)) + 1
 
@@ -95,6 +98,13 @@ class History(Mapping[str, list[float]]):
         return f"History({self.epochs} epochs{': ' if last else ''}{last})"
 
 
-def lower_is_better(name: str) -> bool:
-    """Whether a smaller value of this name is the better one."""
-    return name.removeprefix("val_") in {"loss", "mae", "mse", "rmse"}
+def direction(name: str, mode: Mode | None = None) -> int:
+    """Return 1 if a smaller value of this name is the better one, -1 if a larger one is.
+
+    Without ``mode`` losses and errors are better when smaller, everything else when larger.
+    """
+    if mode not in (None, "min", "max"):
+        raise ValueError(f'expected mode to be "min", "max" or None, got {mode!r}')
+    if mode is None:
+        mode = "min" if name.removeprefix("val_") in {"loss", "mae", "mse", "rmse"} else "max"
+    return 1 if mode == "min" else -1

@@ -116,7 +116,7 @@ def _output_shapes(network: Module, input_shape: Shape) -> dict[int, Shape]:
 @contextmanager
 def _observed(network: Module, shapes: dict[int, Shape]) -> Iterator[None]:
     """Note the shape of what each module returns."""
-    modules = [module for module in network.modules().values()]
+    modules = list(network.modules().values())
 
     def watch(module: Module) -> Callable[..., Tensor]:
         forward = module.forward
