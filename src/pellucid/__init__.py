@@ -1,7 +1,7 @@
 """Pellucid: a neural-network framework you can see through.
 
-Tensors, their functions (``pellucid.exp``, ``pellucid.where``, ...) and transforms (``pellucid.grad``,
-...) are here; layers and losses in `pellucid.nn`, optimisers in `pellucid.optim`, datasets in
+Tensors, their functions (``pellucid.exp``, ...) and transforms (``pellucid.grad``, ...)
+are here; layers and losses in `pellucid.nn`, optimisers in `pellucid.optim`, datasets in
 `pellucid.data`, the training loop in `pellucid.train`, files in `pellucid.persist`, pictures in
 `pellucid.viz`.
 """
