@@ -1,0 +1,65 @@
+"""`pellucid datasets`: what there is to train on, and whether it is here."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from pellucid.cli.console import table
+from pellucid.cli.defaults import TABLE
+from pellucid.data import DatasetInfo, cache_folder, catalogue
+from pellucid.data.images import FASHION_MNIST, MNIST, ImageSource
+
+_NEEDS = {"nothing": "nothing", "scikit-learn": "scikit-learn", "download": "files or download"}
+
+
+def run() -> int:
+    """Print the table; return the exit status."""
+    header = ("name", "description", "rows", "shape", "classes", "needs", "available")
+    rows = [
+        (
+            info.name,
+            info.description,
+            f"{TABLE[info.name].samples or info.rows:,}",
+            "x".join(map(str, info.shape)),
+            str(info.classes or "-"),
+            _NEEDS[info.needs],
+            _available(info),
+        )
+        for info in catalogue().values()
+    ]
+    table(header, rows, numbers="rows,shape,classes")
+    print("\nAny CSV file with a header row will do as well: pellucid train FILE --target COLUMN")
+    return 0
+
+
+def _available(info: DatasetInfo) -> str:
+    """Return whether the data set can be had here without a network."""
+    if info.needs == "scikit-learn":
+        return "yes" if _has_sklearn() else "no: pip install 'pellucid[sklearn]'"
+    if info.needs == "download":
+        source = {source.name: source for source in (MNIST, FASHION_MNIST)}[info.name]
+        return "yes" if _on_disk(source) else "on first use"
+    return "yes"
+
+
+def _has_sklearn() -> bool:
+    try:
+        return find_spec("sklearn") is not None
+    except ValueError:  # imported, but blocked
+        return False
+
+
+def _on_disk(source: ImageSource) -> bool:
+    """Whether all files of a set lie where `pellucid.data` looks for them."""
+    places = [cache_folder() / source.name]
+    if given := os.environ.get("PELLUCID_DATA"):
+        root = Path(given).expanduser()
+        places += [root / source.name, root]
+    return any(all(_is_there(place / file.name) for file in source.files) for place in places)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the file is there, compressed or not."""
+    return path.is_file() or path.with_suffix("").is_file()

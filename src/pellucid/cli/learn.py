@@ -1,0 +1,144 @@
+"""Training a run's network, and testing what it learned."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import optim
+from pellucid.cli.network import Architecture, build
+from pellucid.cli.settings import Settings
+from pellucid.cli.source import Source
+from pellucid.train import (
+    Callback,
+    EarlyStopping,
+    History,
+    Model,
+    classification_report,
+    metrics,
+    regression_report,
+)
+
+INTERRUPTED, DIVERGED = "interrupted", "the loss is"  # how `History.stopped` begins
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        history: Loss and metrics of each epoch.
+        seconds: What training took, validation included.
+        scores: The test's scores by name, as plain data.
+        report: The test's report for people.
+        predicted: The class of each test row (N,), or the predictions (N, outputs) in the unit of
+            the data.
+        probabilities: Those of each class (N, C); None for regression.
+        confusion: How many rows of each class (rows) were given to each class (columns), or None.
+    """
+
+    history: History
+    seconds: float
+    scores: dict[str, Any]
+    report: str
+    predicted: NDArray[Any]
+    probabilities: NDArray[np.float32] | None = None
+    confusion: NDArray[np.int64] | None = None
+
+    @property
+    def headline(self) -> str:
+        """The score that is looked at first."""
+        if self.confusion is not None:
+            return f"test accuracy {self.scores['accuracy']:.4f}"
+        return f"test MSE {self.scores['mse']:.4g}, R2 {self.scores['r2']:.4g}"
+
+
+def compose(settings: Settings, source: Source, layers: Architecture) -> Model:
+    """Return the model to train.
+
+    Raises:
+        ValueError: a setting the network or the optimiser refuses.
+    """
+    network = build(layers, settings.seed)
+    optimizer: optim.Optimizer = optim.Adam(settings.lr)
+    if settings.optimizer == "sgd":
+        optimizer = optim.SGD(settings.lr, momentum=settings.momentum or 0.0)
+    if source.train.task == "classification":
+        return Model(network, "cross_entropy", optimizer, ["accuracy"])
+    scale = 1.0 if source.targets is None else float(source.targets.scale_[0])
+    errors = [_in_unit("mae", metrics.mae, scale), _in_unit("rmse", metrics.rmse, scale)]
+    return Model(network, "mse", optimizer, ["r2", *errors])
+
+
+def learn(model: Model, settings: Settings, source: Source, verbose: bool) -> Outcome:
+    """Train the model, then test it; Ctrl-C and a loss that is not finite end training only."""
+    callbacks: list[Callback] = []
+    if settings.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", settings.patience))
+    validation = None if source.validation is None else source.pair(source.validation)
+    with numbers_may_overflow():
+        start = time.perf_counter()
+        history = model.fit(
+            *source.pair(source.train),
+            epochs=settings.epochs,
+            batch_size=min(settings.batch_size, len(source.train)),
+            validation_data=validation,
+            callbacks=callbacks,
+            seed=settings.seed,
+            verbose="auto" if verbose else False,
+        )
+        seconds = time.perf_counter() - start
+        check = _classified if source.train.task == "classification" else _regressed
+        return check(model, source, history, seconds)
+
+
+def _classified(model: Model, source: Source, history: History, seconds: float) -> Outcome:
+    """Return the outcome of a classification."""
+    x, y = source.pair(source.test)
+    probabilities = model.predict_proba(x)  # (N, C)
+    predicted = probabilities.argmax(axis=1)  # (N,)
+    report = classification_report(y, predicted, source.test.class_names)
+    scores = {
+        "rows": len(y),
+        "loss": model.evaluate(x, y)["loss"],
+        "accuracy": report.accuracy,
+        "classes": {name: one.to_dict() for name, one in report.per_class.items()},
+        "macro avg": report.macro.to_dict(),
+        "weighted avg": report.weighted.to_dict(),
+    }
+    confusion = report.confusion
+    return Outcome(history, seconds, scores, str(report), predicted, probabilities, confusion)
+
+
+def _regressed(model: Model, source: Source, history: History, seconds: float) -> Outcome:
+    """Return the outcome of a regression, in the unit of the data."""
+    predicted = source.restored(model.predict(source.inputs(source.test.x)))  # (N, outputs)
+    report = regression_report(source.test.y, predicted)
+    mse = metrics.mse(source.test.y, predicted)
+    scores = {"rows": len(predicted), "mse": mse, **report.to_dict()}
+    text = f"{report}\n{'mean squared error':>23}  {mse:.4g}"
+    return Outcome(history, seconds, scores, text, predicted)
+
+
+def _in_unit(name: str, score: Callable[..., float], scale: float) -> metrics.Metric:
+    """Return a metric of scaled targets and predictions in the unit the targets had before."""
+
+    def rescaled(y_true: Any, y_pred: Any, **weights: Any) -> float:
+        return scale * score(y_true, y_pred, **weights)
+
+    return metrics.Metric(name, rescaled, "values", higher_is_better=False)
+
+
+@contextmanager
+def numbers_may_overflow() -> Iterator[None]:
+    """Leave the report of a diverged run to its history, instead of a warning an operation."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
