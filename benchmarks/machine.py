@@ -102,11 +102,14 @@ def median_of_interleaved(
     rounds: int,
     inner: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    pause: float = 0.0,
 ) -> dict[str, Timing]:
     """Time the peers in turns, so that whatever else the machine does hits all of them alike.
 
     Each round calls every function ``inner`` times and divides; the next round starts with the next
-    peer. One unmeasured round comes first. ``ratio`` is the median over the rounds of (this peer's
+    peer. One unmeasured round comes first. With a ``pause`` each turn begins with that many seconds
+    of sleep and an unmeasured call: the threads of the peer before go on spinning for a while, and
+    would take the cores away. ``ratio`` is the median over the rounds of (this peer's
     time / the first peer's time in the same round), so a slow round cancels out.
 
     Raises:
@@ -123,6 +126,9 @@ def median_of_interleaved(
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             function = functions[name]
+            if pause:
+                time.sleep(pause)
+                function()
             start = clock()
             for _ in range(inner):
                 function()

@@ -68,6 +68,24 @@ def test_methods_are_the_functions(name: str) -> None:
     np.testing.assert_array_equal(getattr(x, name)().data, getattr(pl, name)(x).data)
 
 
+REDUCTIONS = "sum mean var std max min argmax argmin any all"
+
+
+@pytest.mark.parametrize("name", REDUCTIONS.split())
+def test_reductions_keep_no_axes_unless_told(name: str) -> None:
+    x = Tensor(X > 0) if name in ("any", "all") else Tensor(X)
+    for reduce in (
+        lambda **how: getattr(x, name)(**how),
+        lambda **how: getattr(pl, name)(x, **how),
+    ):
+        expected = getattr(np, name)(x.data)
+        np.testing.assert_allclose(reduce().data, expected)
+        assert reduce().shape == ()
+        assert reduce(axis=1).shape == (2,)
+        assert reduce(axis=1, keepdims=True).shape == (2, 1)
+        assert reduce(keepdims=True).shape == (1, 1)
+
+
 def test_methods_of_booleans() -> None:
     x = Tensor(X > 0)
     np.testing.assert_array_equal(x.any(axis=0).data, (X > 0).any(0))

@@ -104,7 +104,12 @@ SAMPLES: dict[str, list[Sample]] = {
     ],
     "Dropout": [
         Sample(
-            "rate 0.4", lambda: nn.Dropout(0.4), normal(6, 5), (6, 5), lambda t, x, p: x, random=True
+            "rate 0.4",
+            lambda: nn.Dropout(0.4),
+            normal(6, 5),
+            (6, 5),
+            lambda t, x, p: x,
+            random=True,
         ),
         Sample("rate 0", lambda: nn.Dropout(0.0), normal(4, 3), (4, 3), lambda t, x, p: x),
     ],

@@ -19,7 +19,6 @@ from numpy import (
     argmax,
     argmin,
     asarray,
-    broadcast_to,
     ceil,
     clip,
     concat,
@@ -99,6 +98,16 @@ def reshape(x: Array, /, shape: Shape) -> Array:
 def permute_dims(x: Array, /, axes: Shape) -> Array:
     """Return x with its axes in the given order."""
     return x.transpose(axes)
+
+
+def broadcast_to(x: Array, /, shape: Shape) -> Array:
+    """Return a read-only view of x repeated to a larger shape."""
+    if x.size != 1 or x.ndim > len(shape):
+        return np.broadcast_to(x, shape)
+    # one number for all, as behind every mean and sum: NumPy's function takes far longer
+    out: Array = np.ndarray(shape, x.dtype, np.ascontiguousarray(x), strides=(0,) * len(shape))
+    out.flags.writeable = False
+    return out
 
 
 def squeeze(x: Array, /, axis: int | tuple[int, ...]) -> Array:

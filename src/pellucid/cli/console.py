@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 _HEADING = 10  # columns that the word in front takes
 
@@ -49,9 +50,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: str = "
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(header_style="bold")
+        drawn = Table(header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
         for name, is_number in zip(header, right, strict=True):
-            drawn.add_column(name, justify="right" if is_number else "left")
+            justify: Literal["left", "right"] = "right" if is_number else "left"
+            drawn.add_column(name, justify=justify, no_wrap=name != "description")
         for row in rows:
             drawn.add_row(*map(Text, row))
         Terminal(file=sys.stdout).print(drawn)

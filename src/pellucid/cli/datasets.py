@@ -11,12 +11,16 @@ from pellucid.cli.defaults import TABLE
 from pellucid.data import DatasetInfo, cache_folder, catalogue
 from pellucid.data.images import FASHION_MNIST, MNIST, ImageSource
 
-_NEEDS = {"nothing": "nothing", "scikit-learn": "scikit-learn", "download": "files or download"}
+_NEEDS = {"nothing": "-", "scikit-learn": "scikit-learn", "download": "files"}
+_HINTS = {
+    "no": "no: install scikit-learn with pip install 'pellucid[sklearn]'",
+    "download": "download: fetched on first use; or set PELLUCID_DATA to a folder with the files",
+}
 
 
 def run() -> int:
     """Print the table; return the exit status."""
-    header = ("name", "description", "rows", "shape", "classes", "needs", "available")
+    header = ("name", "description", "rows", "shape", "classes", "needs", "here")
     rows = [
         (
             info.name,
@@ -30,17 +34,20 @@ def run() -> int:
         for info in catalogue().values()
     ]
     table(header, rows, numbers="rows,shape,classes")
-    print("\nAny CSV file with a header row will do as well: pellucid train FILE --target COLUMN")
+    found = {row[-1] for row in rows}
+    print()
+    print("".join(f"{hint}\n" for word, hint in _HINTS.items() if word in found), end="")
+    print("any CSV file with a header row: pellucid train FILE --target COLUMN")
     return 0
 
 
 def _available(info: DatasetInfo) -> str:
     """Return whether the data set can be had here without a network."""
     if info.needs == "scikit-learn":
-        return "yes" if _has_sklearn() else "no: pip install 'pellucid[sklearn]'"
+        return "yes" if _has_sklearn() else "no"
     if info.needs == "download":
         source = {source.name: source for source in (MNIST, FASHION_MNIST)}[info.name]
-        return "yes" if _on_disk(source) else "on first use"
+        return "yes" if _on_disk(source) else "download"
     return "yes"
 
 

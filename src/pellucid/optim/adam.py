@@ -25,7 +25,7 @@ class Adam(Optimizer):
         super().__init__(lr)
         self.b1 = fraction("b1", b1)
         self.b2 = fraction("b2", b2)
-        self.eps = positive("eps", eps)
+        self.eps = positive("eps", eps, "try 1e-8")
 
     def init(self, param: Array) -> State:
         """Return m = v = 0."""

@@ -13,11 +13,10 @@ from pellucid.autograd import Tensor
 
 State: TypeAlias = dict[str, Array]
 Rate: TypeAlias = float | Callable[[Any], Any]
-BLOCK = 32768  # elements: few calls for a large array, and what they work on stays in the cache
 
 
 class Optimizer:
-    """The base of optimisers; each defines an elementwise rule, `init` and `update`, on arrays.
+    """The base of optimisers; each defines `init` and `update` over plain arrays.
 
     `step` is all a training loop calls. The state of each parameter is kept in ``state`` under its
     dotted path, ``steps`` counts the steps taken.
@@ -28,9 +27,7 @@ class Optimizer:
     """
 
     def __init__(self, lr: Rate) -> None:
-        if not callable(lr):
-            positive("lr", lr)
-        self.lr = lr
+        self.lr = lr if callable(lr) else positive("lr", lr, "try 0.001 to 0.1")
         self.steps = 0
         self.state: dict[str, State] = {}
 
@@ -43,8 +40,22 @@ class Optimizer:
         raise TypeError(f"{type(self).__name__} has no update(); define it in the class")
 
     def rate(self, step: int) -> Any:
-        """Return the learning rate of a step."""
-        return self.lr(step) if callable(self.lr) else self.lr
+        """Return the learning rate of a step.
+
+        Raises:
+            ValueError: the schedule gave something else than a finite number of at least 0.
+        """
+        if not callable(self.lr):
+            return self.lr
+        rate = self.lr(step)
+        if isinstance(rate, np.generic | np.ndarray):
+            rate = rate.item()  # NumPy's float64 scalars would make float32 parameters float64
+        if not hasattr(rate, "dtype") and not (is_number(rate) and 0 <= rate < float("inf")):
+            raise ValueError(
+                f"expected the schedule to give a rate of at least 0 in step {step}, got {rate!r}; "
+                "return a number for every step from 1 on"
+            )
+        return rate
 
     def step(self, parameters: Any) -> None:
         """Move every parameter that has a gradient, once.
@@ -55,56 +66,54 @@ class Optimizer:
 
         Raises:
             ValueError: no parameter has a gradient: ``backward`` was not called, or nothing
-                requires one.
+                requires one; or a parameter has another shape than in the steps before.
         """
         named = tree.find(parameters, Tensor)
-        moved = [(path, p) for path, p in named.items() if p.grad is not None and p.requires_grad]
-        if not moved:
+        moving = [
+            (path, p, p.grad) for path, p in named.items() if p.grad is not None and p.requires_grad
+        ]
+        if not moving:
             raise ValueError(
                 "expected parameters with a gradient, got none; call loss.backward() before "
                 "optimizer.step(network), and create parameters with requires_grad=True"
             )
-        self.steps += 1
-        for path, p in moved:
-            state = self.state.get(path)
-            if state is None:
-                state = self.init(p.data)
-            move = self._move_in_blocks if isinstance(p.data, np.ndarray) else self.update
-            moved, self.state[path] = move(p.data, p.grad, state, self.steps)
-            p.data = namespace(p.data).asarray(moved)  # NumPy makes one number a scalar
+        states = [self._state_of(path, p.data) for path, p, _ in moving]
+        step = self.steps + 1
+        for (path, p, g), state in zip(moving, states, strict=True):
+            xp, dtype = namespace(p.data), p.data.dtype
+            grad = g if g.dtype == dtype else xp.astype(g, dtype)
+            new, self.state[path] = self.update(p.data, grad, state, step)
+            p.data = xp.asarray(new)  # NumPy makes one number a scalar
+        self.steps = step
 
-    def _move_in_blocks(
-        self, param: Array, grad: Array, state: State, step: int
-    ) -> tuple[Array, State]:
-        """Update a large array block by block, so that intermediate results stay in the cache.
-
-        Rules are elementwise, so the blocks do not know of each other; the state is kept in place.
-        """
-        if param.size <= BLOCK or not param.flags.c_contiguous:
-            return self.update(param, grad, state, step)
-        moved = np.empty_like(param)
-        flat = {name: array.reshape(-1) for name, array in state.items()}
-        old, new, slopes = param.reshape(-1), moved.reshape(-1), grad.reshape(-1)
-        for start in range(0, param.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            part = {name: array[block] for name, array in flat.items()}
-            new[block], part = self.update(old[block], slopes[block], part, step)
-            for name, array in part.items():
-                flat[name][block] = array
-        return moved, state
+    def _state_of(self, path: str, param: Array) -> State:
+        """Return the state of a parameter, or the one it starts with."""
+        state = self.state.get(path)
+        if state is None:
+            return self.init(param)
+        for array in state.values():
+            if array.shape != param.shape:
+                raise ValueError(
+                    f"expected {path} in the shape {array.shape} of the steps before, got "
+                    f"{param.shape}; make a new optimizer for another network"
+                )
+        return state
 
 
-def positive(name: str, value: Any) -> float:
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, Python's or NumPy's, and no truth value."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def positive(name: str, value: Any, hint: str) -> float:
     """Return a positive finite number, or say that it is none."""
-    if not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(
-            f"expected {name} to be a positive number, got {value!r}; try 0.001 to 0.1"
-        )
+    if not is_number(value) or not 0 < value < float("inf"):
+        raise ValueError(f"expected {name} to be a positive number, got {value!r}; {hint}")
     return float(value)
 
 
 def fraction(name: str, value: Any) -> float:
     """Return a number in [0, 1), or say that it is none."""
-    if not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ValueError(f"expected {name} to be at least 0 and below 1, got {value!r}")
+    if not is_number(value) or not 0 <= value < 1:
+        raise ValueError(f"expected {name} to be at least 0 and below 1, got {value!r}; try 0.9")
     return float(value)

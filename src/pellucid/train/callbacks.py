@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pellucid.arrays import Array
 from pellucid.nn import Module
@@ -61,10 +61,25 @@ class Callback(Protocol):
 
 
 class Callbacks(Callback):
-    """Several callbacks as one."""
+    """Several callbacks as one.
 
-    def __init__(self, members: Sequence[Callback]) -> None:
-        self.members = list(members)
+    Raises:
+        TypeError: they are no list, or one of them lacks an event.
+    """
+
+    def __init__(self, members: Any) -> None:
+        if isinstance(members, str) or not isinstance(members, Sequence):
+            raise TypeError(
+                f"expected a list of callbacks, got {members!r}; put it in a list: [...]"
+            )
+        events = [name for name in vars(Callback) if name.startswith("on_")]
+        for member in members:
+            if isinstance(member, type) or not all(hasattr(member, name) for name in events):
+                raise TypeError(
+                    f"expected a list of callbacks, got {member!r} in it; pass objects of classes "
+                    "that inherit from train.Callback"
+                )
+        self.members: list[Callback] = list(members)
 
     def on_fit_begin(self, run: Run) -> None:
         """Tell each, in order."""
@@ -114,11 +129,11 @@ class EarlyStopping(Callback):
         restore_best: bool = True,
         mode: Mode | None = None,
     ) -> None:
-        if patience < 1:
+        if not isinstance(patience, int) or patience < 1:
             raise ValueError(
-                f"EarlyStopping: expected patience of at least 1 epoch, got {patience}"
+                f"EarlyStopping: expected patience of at least 1 epoch, got {patience!r}"
             )
-        if min_delta < 0:
+        if not min_delta >= 0:
             raise ValueError(f"EarlyStopping: expected min_delta of at least 0, got {min_delta}")
         direction("loss", mode)  # refuses another mode now, not after the first epoch
         self.monitor = monitor
@@ -126,24 +141,27 @@ class EarlyStopping(Callback):
         self.min_delta = min_delta
         self.restore_best = restore_best
         self.mode = mode
-        self.best = math.inf
+        self.best = math.nan
         self.best_epoch = 0
         self._weights: dict[str, Array] | None = None
 
     def on_fit_begin(self, run: Run) -> None:
         """Forget an earlier run."""
-        self.best, self.best_epoch, self._weights = math.inf, 0, None
+        self.best, self.best_epoch, self._weights = math.nan, 0, None
 
     def on_epoch_end(self, run: Run) -> None:
         """Remember the weights if they are the best so far; stop if none were for too long."""
-        monitor = self.monitor or ("val_loss" if "val_loss" in run.logs else "loss")
+        monitor = self.monitor or ("val_loss" if "val_loss" in run.history else "loss")
         if monitor not in run.logs:
+            if run.stopped:  # in the middle of the epoch, which was not validated then
+                return
             raise ValueError(
                 f"EarlyStopping: expected monitor to be one of {', '.join(run.logs)}, got "
                 f"{monitor!r}; pass validation_data or validation_split for the val_ ones"
             )
-        value = run.logs[monitor] * direction(monitor, self.mode)
-        if value < self.best - self.min_delta:
+        value = run.logs[monitor]
+        gain = (self.best - value) * run.history.direction(monitor, self.mode)
+        if gain > self.min_delta or (math.isnan(self.best) and not math.isnan(value)):
             self.best, self.best_epoch = value, run.epoch
             if self.restore_best:
                 self._weights = run.network.state()

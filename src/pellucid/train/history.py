@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -20,12 +20,19 @@ Mode: TypeAlias = Literal["min", "max"]
 class History(Mapping[str, list[float]]):
     """A read-only mapping from a name ("loss", "val_loss", "accuracy", ...) to its values by epoch.
 
-    ``stopped`` says why training ended before the last epoch; it is empty if it did not.
+    ``stopped`` says why training ended before the last epoch; it is empty if it did not. ``lower``
+    names the values, beside losses and errors, that are better when they are smaller.
     """
 
-    def __init__(self, values: Mapping[str, list[float]] | None = None, stopped: str = "") -> None:
+    def __init__(
+        self,
+        values: Mapping[str, list[float]] | None = None,
+        stopped: str = "",
+        lower: Iterable[str] = (),
+    ) -> None:
         self._values = {name: list(numbers) for name, numbers in (values or {}).items()}
         self.stopped = stopped
+        self.lower = frozenset(lower)
 
     def append(self, logs: Mapping[str, float]) -> None:
         """Add the values of one epoch; a name seen for the first time has NaN before."""
@@ -47,15 +54,28 @@ class History(Mapping[str, list[float]]):
         validation.
 
         Raises:
-            ValueError: no epoch was recorded, or no such value.
+            ValueError: no epoch was recorded, or no such value, or it is NaN in every epoch.
         """
+        if not self.epochs:
+            raise ValueError("expected at least one epoch, got an empty history; call fit first")
         if monitor is None:
             monitor = "val_loss" if "val_loss" in self._values else "loss"
         if monitor not in self._values:
             raise unknown("history entry", monitor, self._values)
-        sign = direction(monitor, mode)
-        numbers = [math.inf if math.isnan(v) else sign * v for v in self._values[monitor]]
-        return numbers.index(min(numbers)) + 1
+        sign = self.direction(monitor, mode)
+        numbers = {e: sign * v for e, v in enumerate(self._values[monitor], 1) if not math.isnan(v)}
+        if not numbers:
+            raise ValueError(
+                f"expected numbers to compare, got {monitor} of NaN in every epoch; try a lower "
+                "learning rate"
+            )
+        return min(numbers, key=numbers.__getitem__)
+
+    def direction(self, name: str, mode: Mode | None = None) -> int:
+        """Return 1 if a smaller value of this name is the better one, -1 if a larger one is."""
+        if mode is None and name.removeprefix("val_") in self.lower:
+            mode = "min"
+        return direction(name, mode)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row an epoch, atomically."""
@@ -72,7 +92,8 @@ class History(Mapping[str, list[float]]):
             name: [v if math.isfinite(v) else None for v in numbers]
             for name, numbers in self._values.items()
         }
-        write_text(path, json.dumps({"stopped": self.stopped, "values": values}, indent=2) + "\n")
+        record = {"stopped": self.stopped, "lower": sorted(self.lower), "values": values}
+        write_text(path, json.dumps(record, indent=2) + "\n")
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> History:
@@ -82,7 +103,7 @@ class History(Mapping[str, list[float]]):
             name: [math.nan if v is None else v for v in numbers]
             for name, numbers in record["values"].items()
         }
-        return cls(values, record["stopped"])
+        return cls(values, record["stopped"], record["lower"])
 
     def __getitem__(self, name: str) -> list[float]:
         return self._values[name]

@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.arrays import Array, DType, Shape
+from pellucid.arrays import Array, DType, Shape, quiet
 from pellucid.autograd import Tensor
-from pellucid.nn import Loss
+from pellucid.nn import Loss, Module
+
+
+def dtype_of(network: Module) -> DType:
+    """Return the floating-point dtype that a network computes in: that of its first tensor."""
+    tensors = network.named_tensors().values()
+    return next((t.dtype for t in tensors if t.dtype.kind == "f"), np.dtype("float32"))
 
 
 def examples(x: Any, dtype: DType, name: str = "x") -> Array:
@@ -28,8 +34,7 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
         raise ValueError(
             f"{name}: expected at least one example and one feature, got {array.shape}"
         )
-    finite(array, name)
-    return array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+    return _floats(array, dtype, name) if array.dtype.kind == "f" else array
 
 
 def targets(y: Any, loss: Loss, output: Shape, rows: int, dtype: DType, name: str = "y") -> Array:
@@ -49,17 +54,14 @@ def targets(y: Any, loss: Loss, output: Shape, rows: int, dtype: DType, name: st
             f"{name}: expected one target for each of the {rows} examples, got {got}; x and y must "
             "have the same length"
         )
-    finite(array, name)
     if loss.task == "classification" and array.shape[1:] != output:
         if array.shape == (rows, 1) and len(output) == 1:
             array = array[:, 0]
-        whole = array.astype(np.int64)
-        if array.dtype.kind == "f" and np.array_equal(whole, array):
-            array = whole
+        array = _labels(array, name)
     else:
         if array.shape == (rows,) and output == (1,):
             array = array[:, None]
-        array = array.astype(dtype, copy=False)
+        array = _floats(array, dtype, name)
     loss.check((rows, *output), array)
     return array
 
@@ -70,8 +72,9 @@ def finite(array: Array, name: str) -> None:
     Raises:
         ValueError: there is one.
     """
-    if array.dtype.kind != "f" or np.isfinite(np.sum(array, dtype=np.float64)):
-        return
+    with quiet():
+        if array.dtype.kind != "f" or np.isfinite(np.sum(array, dtype=np.float64)):
+            return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         place = tuple(int(i) for i in bad[0])
@@ -79,6 +82,28 @@ def finite(array: Array, name: str) -> None:
             f"{name}: expected finite numbers, got {array[place]} at {place}, {len(bad)} such in "
             "all; drop those rows or fill them in before training"
         )
+
+
+def _floats(array: Array, dtype: DType, name: str) -> Array:
+    """Return finite numbers in a floating-point dtype."""
+    finite(array, name)
+    if array.dtype == dtype:
+        return array
+    with quiet():
+        narrow = array.astype(dtype)
+    finite(narrow, f"{name} in {np.dtype(dtype)}")
+    return narrow
+
+
+def _labels(array: Array, name: str) -> Array:
+    """Return whole numbers and truth values as integers, the rest as it is."""
+    if array.dtype.kind == "b":
+        return array.astype(np.int64)
+    if array.dtype.kind == "f":
+        finite(array, name)
+        if np.array_equal(np.round(array), array) and np.abs(array).max(initial=0) < 2**53:
+            return array.astype(np.int64)
+    return array
 
 
 def _numbers(data: Any, name: str) -> Array:

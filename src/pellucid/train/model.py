@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import nn, optim
-from pellucid.arrays import Array, Shape
+from pellucid.arrays import Array, Shape, namespace, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.data import batch_indices, split_indices
@@ -51,12 +51,11 @@ class Model:
                 f"expected the network to be a pellucid.nn.Module, got {type(network).__name__}; "
                 "wrap layers in nn.Sequential(...)"
             )
-        if not network.parameters():
-            raise ValueError("expected a network with parameters to train, got one with none")
+        _trainable(network)
         self.network = network
         self.loss = nn.losses.loss(loss)
         self.optimizer = optim.optimizer(optimizer)
-        self.metrics = [_metric(choice) for choice in metrics]
+        self.metrics = [_metric(choice, self.loss) for choice in _several(metrics)]
         self.input_shape: Shape | None = None
 
     # training
@@ -97,21 +96,22 @@ class Model:
             ValueError, TypeError: the data or a setting is not usable; nothing was trained then.
         """
         _positive("epochs", epochs)
+        _trainable(self.network)
         x, y = self._checked(x, y)
         split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
         validation = None
         if validation_data is not None:
-            validation = self._checked(*validation_data, name="validation ")
+            validation = self._checked(*_pair(validation_data), name="validation ")
         elif validation_split:
-            x, y, validation = _set_aside(x, y, validation_split, split_rng)
+            x, y, validation = self._set_aside(x, y, validation_split, split_rng)
         batch_size = _batch_size(batch_size, len(x))
+        events = Callbacks([Callbacks(callbacks), *progress(verbose)])
         if seed is not None:
             for module in self.network.modules().values():
                 module.reseed(dropout)
 
-        history = History()
+        history = History(lower=[m.name for m in self.metrics if not m.higher_is_better])
         run = Run(self.network, self.optimizer, history, epochs, math.ceil(len(x) / batch_size))
-        events = Callbacks([*callbacks, *progress(verbose)])
         with self._training(run, events):
             for run.epoch in range(1, epochs + 1):
                 events.on_epoch_begin(run)
@@ -134,10 +134,10 @@ class Model:
         parameters = self.network.named_parameters()
         total, seen, predictions, order = 0.0, 0, [], []
         for run.batch, rows in enumerate(batches, start=1):
-            prediction, loss = self._step(x[rows], y[rows], parameters)
-            if not math.isfinite(loss):
+            prediction, loss, problem = self._step(x[rows], y[rows], parameters)
+            if problem:
                 run.stop(
-                    f"the loss is {loss} in epoch {run.epoch}, batch {run.batch}; try a lower "
+                    f"{problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
                     "learning rate, or scale the inputs"
                 )
                 warnings.warn(f"training stopped: {run.stopped}", RuntimeWarning, stacklevel=3)
@@ -156,31 +156,36 @@ class Model:
             logs |= self._metrics(y[np.concatenate(order)], np.concatenate(predictions))
         return logs
 
-    def _step(self, x: Array, y: Array, parameters: dict[str, Tensor]) -> tuple[Array, float]:
-        """Make one update; return the prediction and the loss it was made from."""
-        prediction = self._prediction(x)
-        loss = self.loss(prediction, y)
-        value = float(loss.data)
-        if math.isfinite(value):
-            for parameter in parameters.values():
+    def _step(self, x: Array, y: Array, parameters: dict[str, Tensor]) -> tuple[Array, float, str]:
+        """Make one update; return the prediction, its loss, and why training cannot go on."""
+        with quiet():
+            prediction = self._prediction(x)
+            loss = self.loss(prediction, y)
+            value = float(loss.data)
+            if not math.isfinite(value):
+                return prediction.data, value, f"the loss is {value}"
+            before = [(parameter, parameter.data) for parameter in parameters.values()]
+            for parameter, _ in before:
                 parameter.grad = None
             loss.backward()
             self.optimizer.step(parameters)
-        return prediction.data, value
+            if all(_is_finite(parameter.data) for parameter, _ in before):
+                return prediction.data, value, ""
+            for parameter, data in before:
+                parameter.data = data
+            return prediction.data, value, "the update is not finite"
 
     @contextmanager
     def _training(self, run: Run, events: Callback) -> Iterator[None]:
         """Switch to training, tell the callbacks, take Ctrl-C as a wish to stop."""
-        was_training = self.network.training
-        self.network.train()
-        events.on_fit_begin(run)
-        try:
-            yield
-        except KeyboardInterrupt:
-            run.stop(f"interrupted in epoch {run.epoch}")
-        finally:
-            self.network.train(was_training)
-            events.on_fit_end(run)
+        with self._mode(training=True):
+            events.on_fit_begin(run)
+            try:
+                yield
+            except KeyboardInterrupt:
+                run.stop(f"interrupted in epoch {run.epoch}")
+            finally:
+                events.on_fit_end(run)
 
     # using it
 
@@ -234,7 +239,7 @@ class Model:
 
     def _prediction(self, x: Any) -> Tensor:
         """Return what the loss takes: the logits, if the network ends in the loss's activation."""
-        ends_in = self.network.output_activation()
+        x, ends_in = as_tensor(x), self.network.output_activation()
         if self.loss.link is nn.Linear or not isinstance(ends_in, self.loss.link):
             return self.network(x)
         try:
@@ -244,46 +249,74 @@ class Model:
             raise
 
     def _examples(self, x: Any, name: str = "x") -> Array:
-        dtype = self.network.parameters()[0].dtype
-        array = inputs.examples(x, dtype, name)
+        array = inputs.examples(x, inputs.dtype_of(self.network), name)
         self.input_shape = array.shape[1:]
         return array
 
     def _checked(self, x: Any, y: Any, name: str = "") -> Pair:
         """Return examples and targets ready for training, or say what is wrong with them."""
         x = self._examples(x, f"{name}x")
-        with self._evaluating():  # on one example, with the tape on: a second softmax shows there
+        with self._mode(
+            training=False
+        ):  # on one example, with the tape on: a second softmax shows there
             output = self._prediction(x[:1])
+        if not isinstance(output, Tensor):
+            raise TypeError(
+                f"expected the network to return a tensor, got {type(output).__name__}; compute "
+                f"with tensors in the forward of {type(self.network).__name__}"
+            )
         self.loss.refuse_activated(output)
-        dtype = self.network.parameters()[0].dtype
-        return x, inputs.targets(y, self.loss, output.shape[1:], len(x), dtype, f"{name}y")
+        shape, dtype = output.shape[1:], inputs.dtype_of(self.network)
+        return x, inputs.targets(y, self.loss, shape, len(x), dtype, f"{name}y")
 
-    def _run(self, function: Callable[[Array], Tensor], x: Array, batch_size: int) -> Array:
+    def _run(self, function: Callable[[Tensor], Tensor], x: Array, batch_size: int) -> Array:
         """Return the function's output for all examples, batch by batch, in evaluation mode."""
         _positive("batch_size", batch_size)
-        with self._evaluating(), no_grad():
+        with self._mode(training=False), no_grad(), quiet():
             parts = [
-                as_tensor(function(x[rows])).data for rows in batch_indices(len(x), batch_size)
+                as_tensor(function(Tensor(x[rows]))).data
+                for rows in batch_indices(len(x), batch_size)
             ]
         return np.concatenate(parts)
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
+    def _mode(self, training: bool) -> Iterator[None]:
+        """Switch the network to training or evaluation, and every module back in the end."""
         modes = [(module, module.training) for module in self.network.modules().values()]
-        self.network.eval()
+        self.network.train(training)
         try:
             yield
         finally:
-            for module, training in modes:
-                module.training = training
+            for module, before in modes:
+                module.training = before
 
     def _score(self, x: Array, y: Array, batch_size: int) -> dict[str, float]:
         prediction = self._run(self._prediction, x, batch_size)
         total = 0.0
-        with no_grad():
+        with no_grad(), quiet():
             for rows in batch_indices(len(x), batch_size):
                 total += self.loss(prediction[rows], y[rows]).item() * len(prediction[rows])
         return {"loss": total / len(x), **self._metrics(y, prediction)}
+
+    def _set_aside(
+        self, x: Array, y: Array, share: float, rng: np.random.Generator
+    ) -> tuple[Array, Array, Pair]:
+        """Return training examples and targets, and the validation pair drawn from them."""
+        if not isinstance(share, int | float | np.floating) or not 0 < share < 1:
+            raise ValueError(
+                f"expected validation_split in [0, 1), got {share!r}; 0.1 keeps a tenth aside"
+            )
+        if not 0 < round(share * len(x)) < len(x):
+            raise ValueError(
+                f"expected a validation_split that leaves examples on both sides, got {share} of "
+                f"{len(x)} examples; choose another share, or pass validation_data"
+            )
+        labels = None
+        if self.loss.task != "regression":
+            labels = _labels(self.loss, y, threshold=0.5).reshape(len(y), -1)
+        classes = labels[:, 0] if labels is not None and labels.shape[1] == 1 else None
+        parts = split_indices(len(x), test=float(share), labels=classes, seed=rng)
+        return x[parts.train], y[parts.train], (x[parts.test], y[parts.test])
 
     def _metrics(self, y: Array, prediction: Array) -> dict[str, float]:
         """Return every metric over whole arrays of targets and predictions (logits, or values)."""
@@ -303,7 +336,7 @@ class Model:
 def _labels(loss: nn.Loss, values: Array, threshold: float) -> Array:
     """Return class numbers: the place of the largest, or whether outputs exceed the threshold."""
     if loss.task == "classification":
-        return values if values.dtype.kind in "iu" and values.ndim == 1 else values.argmax(axis=-1)
+        return values if values.dtype.kind in "iu" else values.argmax(axis=-1)
     if loss.task == "binary":
         return (values > threshold).astype(np.int64)
     raise TypeError(
@@ -312,21 +345,43 @@ def _labels(loss: nn.Loss, values: Array, threshold: float) -> Array:
     )
 
 
-def _metric(choice: str | metrics.Metric | Callable[..., float]) -> metrics.Metric:
-    return metrics.get(choice)
+def _several(choices: Any) -> Sequence[Any]:
+    if isinstance(choices, str) or not isinstance(choices, Sequence):
+        raise TypeError(f"expected a list of metrics, got {choices!r}; put it in a list: [...]")
+    return choices
 
 
-def _set_aside(
-    x: Array, y: Array, share: float, rng: np.random.Generator
-) -> tuple[Array, Array, Pair]:
-    """Return training examples and targets, and the validation pair drawn from them."""
-    if not 0 < share < 1:
-        raise ValueError(
-            f"expected validation_split in [0, 1), got {share}; 0.1 keeps a tenth aside"
+def _metric(choice: str | metrics.Metric | Callable[..., float], loss: nn.Loss) -> metrics.Metric:
+    metric = metrics.get(choice)
+    if metric.needs == "labels" and loss.task == "regression":
+        raise TypeError(
+            f"expected metrics of numbers beside {type(loss).__name__}, got {metric.name!r}, which "
+            "compares classes; use metrics such as r2, mae or rmse"
         )
-    labels = y if y.dtype.kind in "iu" and y.ndim == 1 else None
-    parts = split_indices(len(x), test=share, labels=labels, seed=rng)
-    return x[parts.train], y[parts.train], (x[parts.test], y[parts.test])
+    return metric
+
+
+def _trainable(network: nn.Module) -> None:
+    if not network.parameters():
+        raise ValueError(
+            "expected a network with parameters to train, got one with none; create them with "
+            "requires_grad=True"
+        )
+
+
+def _pair(data: Any) -> Pair:
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        got = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
+        raise ValueError(f"expected validation_data to be a pair (x, y), got {got}")
+    return data[0], data[1]
+
+
+def _is_finite(array: Array) -> bool:
+    """Whether there is no NaN and no infinity among the elements."""
+    flat = array.reshape(-1)
+    return math.isfinite(flat @ flat) or bool(
+        namespace(array).all(namespace(array).isfinite(array))
+    )
 
 
 def _batch_size(batch_size: int | None, rows: int) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ import numpy as np
 from pellucid.arrays import Shape
 from pellucid.autograd import Tensor, no_grad
 from pellucid.nn import Dense, Module
+from pellucid.train.inputs import dtype_of
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: its path, its description, the shape of its output for one example, parameters."""
+    """One layer: path, description, shape of its output for one example, parameters of its own."""
 
     path: str
     layer: str
@@ -60,28 +61,34 @@ def summarise(network: Module, input_shape: Shape | None = None) -> Summary:
 
     Args:
         network: what to describe.
-        input_shape: shape of one example; output shapes are left out where it is neither given nor
-            known from a first `Dense` layer.
+        input_shape: shape of one example; without it, output shapes are left out unless a first
+            `Dense` layer tells it.
     """
-    shape = input_shape or _expected_input(network)
-    outputs = _output_shapes(network, shape) if shape is not None else {}
-    seen: set[int] = set()
-    rows: list[Row] = []
-    owners: list[str] = []  # what belongs to a layer with tensors of its own is part of its row
-    for path, module in network.modules().items():
-        own = [t for t in vars(module).values() if isinstance(t, Tensor)]
-        is_whole = not own and len(module.modules()) > 1
-        if not path or is_whole or any(path.startswith(f"{owner}.") for owner in owners):
-            continue
-        if own:
-            owners.append(path)
-        new = {id(t): t for t in module.parameters() if id(t) not in seen}
-        seen.update(new)
-        size = sum(t.size for t in new.values())
-        rows.append(Row(path, repr(module), outputs.get(id(module)), size))
-    if not rows:
-        rows = [Row("", repr(network), outputs.get(id(network)), _count(network, True))]
+    outputs: dict[int, Shape] = {}
+    if input_shape is not None:
+        outputs = _output_shapes(network, input_shape)
+    elif (guess := _expected_input(network)) is not None:
+        with suppress(Exception):  # a network that prepares its input otherwise
+            outputs = _output_shapes(network, guess)
+
+    modules = network.modules()
+    counts: dict[str, int] = {}  # of each module that has tensors of its own
+    for path, tensor in network.named_tensors().items():
+        owner = _parent(path, modules)
+        counts[owner] = counts.get(owner, 0) + (tensor.size if tensor.requires_grad else 0)
+    rows = []
+    for path, module in modules.items():
+        is_leaf = len(module.modules()) == 1 and (not path or _parent(path, modules) not in counts)
+        if path in counts or is_leaf:
+            layer = repr(module) if "\n" not in repr(module) else type(module).__name__
+            rows.append(Row(path, layer, outputs.get(id(module)), counts.get(path, 0)))
     return Summary(tuple(rows), _count(network, False), _count(network, True))
+
+
+def _parent(path: str, modules: Mapping[str, Module]) -> str:
+    """Return the path of the module that holds what is at a path."""
+    above = path.rpartition(".")[0]
+    return above if above in modules else _parent(above, modules)
 
 
 def _count(network: Module, trainable: bool) -> int:
@@ -105,7 +112,7 @@ def _output_shapes(network: Module, input_shape: Shape) -> dict[int, Shape]:
     network.eval()
     try:
         with _observed(network, shapes), no_grad():
-            network(Tensor(np.zeros((1, *input_shape), network.parameters()[0].dtype)))
+            network(Tensor(np.zeros((1, *input_shape), dtype_of(network))))
     finally:
         for module, training in modes:
             module.training = training
@@ -121,9 +128,10 @@ def _observed(network: Module, shapes: dict[int, Shape]) -> Iterator[None]:
     def watch(module: Module) -> Callable[..., Tensor]:
         forward = module.forward
 
-        def observed(*inputs: Any) -> Tensor:
-            out = forward(*inputs)
-            shapes[id(module)] = out.shape[1:]
+        def observed(*inputs: Any, **options: Any) -> Tensor:
+            out = forward(*inputs, **options)
+            if isinstance(out, Tensor):
+                shapes[id(module)] = out.shape[1:]
             return out
 
         return observed

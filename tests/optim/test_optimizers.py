@@ -1,0 +1,145 @@
+"""Faults of other libraries' optimisers, their settings, and optimisers of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid import Tensor, nn, optim
+
+
+def parameter(value: float, grad: float) -> Tensor:
+    p = Tensor(np.array([value]), requires_grad=True)
+    p.grad = np.array([grad])
+    return p
+
+
+def test_adam_s_first_step_is_the_rate_whatever_the_gradient_s_size() -> None:
+    """m' = g and v' = g^2: without the power t in the bias corrections it would not be."""
+    for size in (1e-3, 1.0, 1e6):
+        p = parameter(0.0, size)
+        optim.Adam(lr=0.01).step([p])
+        np.testing.assert_allclose(p.data, -0.01, 1e-4)
+
+
+def test_adam_s_later_steps_with_one_gradient_are_the_rate_too() -> None:
+    """The power t in the bias correction: with b^1 in its place these steps would shrink."""
+    p = parameter(0.0, 5.0)
+    optimizer = optim.Adam(lr=0.01)
+    for step in range(1, 21):
+        optimizer.step([p])
+        np.testing.assert_allclose(p.data, -0.01 * step, 1e-6)
+
+
+def test_adam_s_epsilon_is_added_to_the_corrected_root() -> None:
+    """w = -lr * g / (|g| + eps) after the first step: neither in the root nor outside the division."""
+    p = parameter(0.0, 0.5)
+    optim.Adam(lr=0.1, eps=0.25).step([p])
+    np.testing.assert_allclose(p.data, -0.1 * 0.5 / (0.5 + 0.25), 1e-12)
+
+
+def test_adam_s_defaults_are_the_paper_s() -> None:
+    adam = optim.Adam()
+    assert (adam.lr, adam.b1, adam.b2, adam.eps) == (0.001, 0.9, 0.999, 1e-8)
+
+
+def test_momentum_keeps_the_rate_out_of_the_velocity() -> None:
+    """A schedule then acts at once."""
+    p = parameter(0.0, 1.0)
+    optimizer = optim.SGD(lr=lambda step: 1.0 if step == 1 else 0.1, momentum=0.9)
+    optimizer.step([p])
+    np.testing.assert_allclose(p.data, -1)
+    optimizer.step([p])
+    np.testing.assert_allclose(p.data, -1 - 0.1 * 1.9)
+
+
+def test_nesterov_looks_ahead() -> None:
+    p = parameter(0.0, 1.0)
+    optim.SGD(lr=0.1, momentum=0.5, nesterov=True).step([p])
+    np.testing.assert_allclose(p.data, -0.1 * 1.5)
+
+
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(ValueError, match="expected momentum > 0 with nesterov=True, got 0; try"):
+        optim.SGD(nesterov=True)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), "0.9", None, True], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "name"), [(optim.SGD, "momentum"), (optim.Adam, "b1"), (optim.Adam, "b2")]
+)
+def test_fractions_out_of_range_are_refused(kind: Any, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"expected {name} to be at least 0 and below 1, got"):
+        kind(**{name: value})
+
+
+@pytest.mark.parametrize("value", [0, -1e-8, float("inf"), "1e-8"], ids=str)
+def test_adam_s_epsilon_is_positive(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected eps to be a positive number, got .*; try 1e-8"):
+        optim.Adam(eps=value)
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(ValueError, match="unknown optimizer 'adm'.*did you mean 'adam'"):
+        optim.optimizer("adm")
+    with pytest.raises(ValueError, match="unknown optimizer 'SGD'.*did you mean 'sgd'"):
+        optim.optimizer("SGD")
+
+
+def test_a_class_in_place_of_an_optimiser_is_told_to_call_it() -> None:
+    with pytest.raises(ValueError, match=r"did you mean Adam\(\)"):
+        optim.optimizer(optim.Adam)
+
+
+def test_an_optimiser_is_taken_as_it_is() -> None:
+    adam = optim.Adam()
+    assert optim.optimizer(adam) is adam
+
+
+class SignDescent(optim.Optimizer):
+    """w <- w - lr * sign g: a user's optimiser needs only its rule."""
+
+    def update(self, param: Any, grad: Any, state: Any, step: int) -> tuple[Any, Any]:
+        return param - self.rate(step) * np.sign(grad), {}
+
+
+def test_an_optimiser_of_one_s_own() -> None:
+    layer = nn.Dense(3, 2, rng=0)
+    before = layer.state()
+    layer(np.ones((1, 3))).sum().backward()
+    SignDescent(lr=0.5).step(layer)
+    for path, array in layer.state().items():
+        np.testing.assert_allclose(array, before[path] - 0.5, 1e-6)
+
+
+def test_an_optimiser_without_a_rule_says_so() -> None:
+    layer = nn.Dense(3, 2)
+    layer(np.ones((1, 3))).sum().backward()
+    with pytest.raises(TypeError, match=r"Optimizer has no update\(\); define it in the class"):
+        optim.Optimizer(0.1).step(layer)
+
+
+def test_one_tensor_alone_is_a_tree_too() -> None:
+    p = parameter(1.0, 2.0)
+    optim.SGD(lr=0.25).step(p)
+    np.testing.assert_array_equal(p.data, 0.5)
+
+
+def test_the_gradient_is_kept_for_whoever_looks_at_it() -> None:
+    p = parameter(1.0, 2.0)
+    optim.Adam().step([p])
+    np.testing.assert_array_equal(p.grad, 2)
+
+
+def test_regularisation_in_the_loss_is_not_divided_by_the_batch() -> None:
+    """The loss averages the examples; a penalty added to it counts once, whatever the batch."""
+    slopes = []
+    for rows in (1, 50):
+        layer = nn.Dense(2, 1, rng=0)
+        z = layer(np.zeros((rows, 2)))
+        (nn.MSELoss()(z, z.data) + 0.5 * (layer.weight**2).sum()).backward()
+        slopes.append(layer.weight.grad)
+    np.testing.assert_allclose(slopes[0], slopes[1], 1e-6)
+    np.testing.assert_allclose(slopes[0], nn.Dense(2, 1, rng=0).weight.data, 1e-6)
