@@ -44,7 +44,9 @@ TABLE: dict[str, Defaults] = {
     # about 98 % of the test digits; the split matters more than the seed of the network
     "digits": Defaults("digits", (128, 64), epochs=60, lr=0.002, sgd_lr=0.02, dropout=0.4),
     # at least 97.5 %
-    "mnist": Defaults("idx", (128, 128), epochs=10, sgd_lr=0.05, batch_size=128, dropout=0.2),
+    "mnist": Defaults(
+        "idx", (128, 128), epochs=10, lr=0.002, sgd_lr=0.05, batch_size=128, dropout=0.2
+    ),
     # at least 87 %
     "fashion-mnist": Defaults("idx", (128,), epochs=10, sgd_lr=0.05, batch_size=128, dropout=0.2),
     "moons": Defaults(

@@ -83,12 +83,7 @@ def resolve(options: argparse.Namespace) -> Settings:
         CommandError: no such data set, or options that do not go together.
     """
     own = _defaults(options.dataset)
-    given: dict[str, Any] = vars(options)
-    for name, (kind, what) in _ONLY_FOR.items():
-        if given[name] is not None and own.kind != kind:
-            raise CommandError(
-                f"--{name}: expected {what} with it, got {options.dataset!r}; leave it out"
-            )
+    _check_kind(options, own)
     made = own.kind == "synthetic"
     sgd = options.optimizer == "sgd"
     samples = _either(options.samples, own.samples if made else None)
@@ -141,6 +136,15 @@ def _test_share(given: float | None, own: Defaults, share: bool) -> float | None
             "10,000 test images; leave it out"
         )
     return None
+
+
+def _check_kind(options: argparse.Namespace, own: Defaults) -> None:
+    """Refuse options that the kind of data set does not have."""
+    for name, (kind, what) in _ONLY_FOR.items():
+        if getattr(options, name) is not None and own.kind != kind:
+            raise CommandError(
+                f"--{name}: expected {what} with it, got {options.dataset!r}; leave it out"
+            )
 
 
 def _check(settings: Settings) -> None:

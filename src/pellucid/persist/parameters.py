@@ -26,12 +26,19 @@ def save_parameters(
 
     Raises:
         OSError: the folder is missing or cannot be written to.
+        TypeError: a note is no text.
     """
     from safetensors.numpy import save_file
 
-    # safetensors writes the memory of a transposed array as if it were in row-major order
-    arrays = {name: np.ascontiguousarray(array) for name, array in module.state().items()}
     notes = {"format": "pellucid", "pellucid": __version__, **(metadata or {})}
+    for name, note in notes.items():
+        if not isinstance(name, str) or not isinstance(note, str):
+            raise TypeError(
+                f"expected metadata of texts, got {name!r}: {note!r}; convert it, for example with "
+                "json.dumps"
+            )
+    # safetensors writes the memory of a transposed array as if it were in row-major order
+    arrays = {name: np.asarray(array, order="C") for name, array in module.state().items()}
     with atomic(path) as temporary:
         save_file(arrays, temporary, metadata=notes)
 
@@ -44,8 +51,8 @@ def load_parameters(module: Module, path: str | os.PathLike[str]) -> dict[str, s
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no safetensors file, or its names or shapes are not this module's; the
-            module is unchanged then.
+        ValueError: it is no safetensors file, its numbers are none of NumPy's, or its names or
+            shapes are not this module's; the module is unchanged then.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -57,7 +64,13 @@ def load_parameters(module: Module, path: str | os.PathLike[str]) -> dict[str, s
     try:
         with safe_open(path, framework="numpy") as file:
             for name in file.keys():  # noqa: SIM118 - the file is no dictionary
-                state[name] = file.get_tensor(name)
+                try:
+                    state[name] = file.get_tensor(name)
+                except (AttributeError, TypeError):  # NumPy has no such dtype
+                    raise ValueError(
+                        f"{name}: expected numbers that NumPy knows in {path}, got "
+                        f"{file.get_slice(name).get_dtype()}; save them as float32"
+                    ) from None
             metadata = dict(file.metadata() or {})
     except SafetensorError as error:
         raise ValueError(

@@ -1,0 +1,83 @@
+"""Each example runs, in short, and writes what it says it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import parameters
+import results
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FOLDERS = {  # of each example's results
+    "xor": "xor",
+    "spiral": "spiral",
+    "sine_regression": "regression",
+    "digits": "digits",
+    "mnist": "mnist",
+    "fashion_mnist": "fashion",
+}
+PICTURES = {
+    "xor": {"decision_boundary.png"},
+    "spiral": {"decision_boundary.png"},
+    "sine_regression": {"regression_fit.png"},
+}
+
+
+def run(name: str, *words: str) -> dict[str, object]:
+    """Run an example in the current folder and return its results."""
+    parameters.load(EXAMPLES / f"{name}.py").main(words)
+    return results.read(FOLDERS[name], Path("runs"))
+
+
+def test_every_example_is_tried() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == FOLDERS.keys()
+    assert set(results.NAMES) == set(FOLDERS.values())
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_in_short(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if "mnist" in name and not os.environ.get("PELLUCID_DATA"):
+        pytest.skip("PELLUCID_DATA is not set to a folder with the files of MNIST")
+    if name == "digits":
+        pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    written = run(name, "--short")
+    printed = capsys.readouterr().out
+    assert "(target " in printed
+    assert written["short"] is True
+    count = parameters.count(parameters.load(EXAMPLES / f"{name}.py").network())
+    assert written["parameters"] == count
+    assert f"parameters: {count:,}" in printed
+    images = {"confusion_matrix.png", "predictions.png"}
+    wanted = {"results.json", "training_curves.png"} | PICTURES.get(name, images)
+    assert {path.name for path in Path("runs", FOLDERS[name]).iterdir()} == wanted
+
+
+def test_xor_reaches_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in "012":
+        written = run("xor", "--seed", seed)
+        assert written["accuracy"] == 1.0
+        assert written["seed"] == int(seed)
+
+
+def test_digits_are_compared_with_the_same_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    written = run("digits", "--compare", "sklearn")
+    assert written["value"] >= written["target"]  # type: ignore[operator]
+    peer = json.loads(Path("runs/digits/results.json").read_text())["peer"]
+    assert peer["parameters"] == written["parameters"] == 17_226
+    assert peer["value"] > 0.95
+    assert "scikit-learn" in capsys.readouterr().out
