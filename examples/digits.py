@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
 
@@ -47,13 +50,36 @@ def scikit_learn(parts: data.Split, epochs: int, seed: int) -> dict[str, Any]:
     return {"name": "scikit-learn", "value": accuracy, "seconds": seconds, "parameters": size}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train on four fifths of the images, test on the rest, compare."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="8x8 digits, side by side with scikit-learn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compare", choices=["sklearn", "none"], default="sklearn")
     parser.add_argument("--short", action="store_true", help="a few epochs, to see that it runs")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def compare(ours: dict[str, Any], peer: dict[str, Any]) -> None:
+    """Print what both reached."""
+    print(f"{'':<12}  parameters  test accuracy  seconds")
+    for one in ({**ours, "name": "pellucid"}, peer):
+        size, accuracy, seconds = one["parameters"], one["value"], one["seconds"]
+        print(f"{one['name']:<12}  {size:>10,}  {accuracy:>13.4f}  {seconds:>7.2f}")
+
+
+def draw(history: train.History, test: data.Dataset, chances: NDArray[np.float32]) -> None:
+    """Write the pictures."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    viz.save(viz.training_curves(history), OUT / "training_curves.png")
+    confusion = viz.confusion_matrix(test.y, chances.argmax(axis=1), test.class_names)
+    viz.save(confusion, OUT / "confusion_matrix.png")
+    samples = viz.predictions(test.x, test.y, chances, test.class_names, test.image_shape)
+    viz.save(samples, OUT / "predictions.png")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train on four fifths of the images, test on the rest, compare."""
+    options = parse(arguments)
     epochs = 3 if options.short else 30
 
     parts = data.split(data.digits(), test=0.2, seed=options.seed)  # classes in proportion
@@ -69,12 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report = train.classification_report(test.y, chances.argmax(axis=1), test.class_names)
     print(f"\n{report}\n\ntest accuracy {report.accuracy:.4f} (target {TARGET:.4f})")
 
-    OUT.mkdir(parents=True, exist_ok=True)
-    viz.save(viz.training_curves(history), OUT / "training_curves.png")
-    confusion = viz.confusion_matrix(test.y, chances.argmax(axis=1), test.class_names)
-    viz.save(confusion, OUT / "confusion_matrix.png")
-    samples = viz.predictions(test.x, test.y, chances, test.class_names, test.image_shape)
-    viz.save(samples, OUT / "predictions.png")
+    draw(history, test, chances)
     results: dict[str, Any] = {
         "task": "8x8 digits",
         "network": "64-128-64-10",
@@ -90,12 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if options.compare == "sklearn":
         peer = results["peer"] = scikit_learn(parts, epochs, options.seed)
-        print(f"{'':<12}  parameters  test accuracy  seconds")
-        for one in ({"name": "pellucid", **results}, peer):
-            print(
-                f"{one['name']:<12}  {one['parameters']:>10,}  {one['value']:>13.4f}  "
-                f"{one['seconds']:>7.2f}"
-            )
+        compare(results, peer)
     write_text(OUT / "results.json", json.dumps(results, indent=2) + "\n")
     print(f"pictures and results.json are in {OUT}")
 

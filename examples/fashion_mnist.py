@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
@@ -27,12 +28,27 @@ def network(seed: int = 0) -> nn.Sequential:
     return nn.Sequential(nn.Dense(784, 128, "relu"), nn.Dropout(0.2), nn.Dense(128, 10), rng=seed)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train until the validation loss rises, keep the best weights, test on the 10,000 images."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="Fashion-MNIST with dropout")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--short", action="store_true", help="2,000 images, one epoch")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def draw(history: train.History, test: data.Dataset, chances: NDArray[np.float32]) -> None:
+    """Write the pictures."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    viz.save(viz.training_curves(history), OUT / "training_curves.png")
+    confusion = viz.confusion_matrix(test.y, chances.argmax(axis=1), test.class_names)
+    viz.save(confusion, OUT / "confusion_matrix.png")
+    samples = viz.predictions(test.x, test.y, chances, test.class_names, test.image_shape)
+    viz.save(samples, OUT / "predictions.png")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train until the validation loss rises, keep the best weights, test on the 10,000 images."""
+    options = parse(arguments)
     epochs = 1 if options.short else 30
 
     images, test = data.fashion_mnist()
@@ -42,28 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(model.summary())
 
     start = time.perf_counter()
+    x, y, stop = images.x, images.y, train.EarlyStopping(patience=5)
     history = model.fit(
-        images.x,
-        images.y,
-        epochs=epochs,
-        batch_size=128,
-        validation_split=0.1,
-        callbacks=[train.EarlyStopping(patience=5)],
+        x, y, epochs=epochs, batch_size=128, validation_split=0.1, callbacks=[stop],
         seed=options.seed,
-    )
+    )  # fmt: skip
     seconds = time.perf_counter() - start
 
     chances = model.predict_proba(test.x)
-    predicted = chances.argmax(axis=1)
-    report = train.classification_report(test.y, predicted, test.class_names)
+    report = train.classification_report(test.y, chances.argmax(axis=1), test.class_names)
     print(f"\n{report}\n\ntest accuracy {report.accuracy:.4f} (target {TARGET:.4f})")
 
-    OUT.mkdir(parents=True, exist_ok=True)
-    viz.save(viz.training_curves(history), OUT / "training_curves.png")
-    confusion = viz.confusion_matrix(test.y, predicted, test.class_names)
-    viz.save(confusion, OUT / "confusion_matrix.png")
-    samples = viz.predictions(test.x, test.y, chances, test.class_names, test.image_shape)
-    viz.save(samples, OUT / "predictions.png")
+    draw(history, test, chances)
     results = {
         "task": "Fashion-MNIST",
         "network": "784-128-10",

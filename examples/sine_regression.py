@@ -32,12 +32,17 @@ def halving(step: int) -> float:
     return 0.01 * math.exp2(-step / 1000)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train on noisy points, and see how near the curve comes to the sine without noise."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="fit a noisy sine")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--short", action="store_true", help="a few epochs, to see that it runs")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train on noisy points, and see how near the curve comes to the sine without noise."""
+    options = parse(arguments)
     epochs = 10 if options.short else 250
 
     noisy = data.sine(samples=1000, noise=NOISE, seed=options.seed)

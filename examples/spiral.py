@@ -25,12 +25,17 @@ def network(seed: int = 0) -> nn.Sequential:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, test on rows set aside, and draw the boundary."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="three spiral arms and their decision boundary")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--short", action="store_true", help="a few epochs, to see that it runs")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, test on rows set aside, and draw the boundary."""
+    options = parse(arguments)
     epochs = 5 if options.short else 150
 
     spiral = data.spiral(samples_per_arm=200, noise=0.2, seed=options.seed)
@@ -39,14 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(model.summary())
 
     start = time.perf_counter()
-    history = model.fit(
-        parts.train.x,
-        parts.train.y,
-        epochs=epochs,
-        batch_size=32,
-        validation_split=0.1,
-        seed=options.seed,
-    )
+    x, y = parts.train.x, parts.train.y
+    history = model.fit(x, y, epochs=epochs, batch_size=32, validation_split=0.1, seed=options.seed)
     seconds = time.perf_counter() - start
 
     predicted = model.predict_classes(parts.test.x)

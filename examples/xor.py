@@ -23,12 +23,17 @@ def network(seed: int = 0) -> nn.Sequential:
     return nn.Sequential(nn.Dense(2, 8, "tanh"), nn.Dense(8, 2), rng=seed)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train on all four rows of the truth table, and show the regions that were learned."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="a hidden layer learns XOR")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--short", action="store_true", help="a few epochs, to see that it runs")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train on all four rows of the truth table, and show the regions that were learned."""
+    options = parse(arguments)
     epochs = 20 if options.short else 200
 
     table = data.xor()

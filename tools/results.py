@@ -38,7 +38,7 @@ def read(name: str, runs: Path) -> dict[str, Any]:
     """Return what the example ``name`` wrote.
 
     Raises:
-        ValueError: the file is missing, or lacks a field.
+        ValueError: the file is missing, lacks a field, or is of a run with ``--short``.
     """
     path = runs / name / "results.json"
     try:
@@ -48,6 +48,8 @@ def read(name: str, runs: Path) -> dict[str, Any]:
     wrong = [field for field, kind in FIELDS.items() if not isinstance(result.get(field), kind)]
     if wrong:
         raise ValueError(f"expected {path} to hold {list(FIELDS)}, got no good value for {wrong}")
+    if result.get("short"):
+        raise ValueError(f"expected a full run in {path}, got a short one; run: make {name}")
     return dict(result)
 
 

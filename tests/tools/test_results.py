@@ -55,3 +55,10 @@ def test_a_wrong_field_is_refused(tmp_path: Path, wrong: dict[str, object]) -> N
     write(tmp_path, "digits", DIGITS | wrong)
     with pytest.raises(ValueError, match=r"got no good value for \['value'\]"):
         results.read("digits", tmp_path)
+
+
+def test_a_short_run_is_no_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in results.NAMES:
+        write(tmp_path, name, DIGITS | {"short": name == "mnist"})
+    assert results.main(["--runs", str(tmp_path)]) != 0
+    assert "make mnist" in capsys.readouterr().err
