@@ -1,9 +1,11 @@
-"""Writing a file is all or nothing."""
+"""Writing files: a failure leaves the old one, or none, and never a temporary one."""
 
 from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,57 +13,111 @@ import pytest
 from pellucid.files import atomic, write_text
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_the_new_content_takes_the_place_of_the_old(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    write_text(path, "old")
-    write_text(path, "new — with a dash")
-    assert path.read_text(encoding="utf-8") == "new — with a dash"
-    assert names(tmp_path) == ["notes.txt"]
-
-
-@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
-def test_a_failure_leaves_the_old_file_whole_and_nothing_else(
-    tmp_path: Path, failure: type[BaseException]
-) -> None:
-    path = tmp_path / "notes.txt"
-    write_text(path, "old")
-
-    def interrupted() -> None:
-        with atomic(path) as temporary:
-            temporary.write_text("half of the n", encoding="utf-8")
-            raise failure
-
-    with pytest.raises(failure):
-        interrupted()
-    assert path.read_text(encoding="utf-8") == "old"
-    assert names(tmp_path) == ["notes.txt"]
-
-
-def test_the_target_is_untouched_until_the_end(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
+def test_a_new_file_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
     with atomic(path) as temporary:
-        temporary.write_text("new", encoding="utf-8")
-        assert temporary.parent == tmp_path  # a rename is atomic only within one file system
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".txt"
+        temporary.write_text("whole")
         assert not path.exists()
-    assert path.read_text(encoding="utf-8") == "new"
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_missing_folder_is_named_with_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="create it or choose another") as error:
-        write_text(tmp_path / "absent" / "notes.txt", "text")
-    assert "absent" in str(error.value)
-    assert "notes.txt" in str(error.value)
+def test_an_old_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("a much longer text than the new one")
+    write_text(path, "nêw\n")
+    assert path.read_bytes() == "nêw\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX modes only")
-def test_others_may_read_the_file_as_the_umask_says(tmp_path: Path) -> None:
-    before = os.umask(0o022)
+@pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("old", ["old", None])
+def test_a_failure_leaves_what_was_there(
+    tmp_path: Path, error: type[BaseException], old: str | None
+) -> None:
+    path = tmp_path / "a.txt"
+    if old is not None:
+        path.write_text(old)
+
+    def write() -> None:
+        with atomic(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert (path.read_text() if path.exists() else None) == old
+    assert list(tmp_path.iterdir()) == ([path] if old else [])
+
+
+def test_a_failure_to_replace_leaves_no_temporary_file(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    with pytest.raises(OSError), atomic(path) as temporary:
+        temporary.write_text("x")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_writer_that_removes_its_file_is_an_error_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic(tmp_path / "a.txt") as temporary:
+        temporary.unlink()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_dies_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    code = (
+        "import os, sys\n"
+        "from pellucid.files import atomic\n"
+        "with atomic(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os._exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert done.returncode == 7
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("place", ["none/a.txt", "file/a.txt"])
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        OSError,
+        match=r"cannot write a\.txt: expected a folder that can be written to .*; create it",
+    ) as caught:
+        write_text(tmp_path / place, "x")
+    assert str((tmp_path / place).parent) in str(caught.value)
+    assert caught.value.errno is not None
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
     try:
-        write_text(tmp_path / "notes.txt", "text")
+        with pytest.raises(PermissionError, match=r"cannot write a\.txt: expected a folder"):
+            write_text(tmp_path / "a.txt", "x")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_others_may_read_what_the_user_s_mask_allows(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "a.txt", "x")
+        assert os.umask(mask) == mask
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "notes.txt").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~mask
+
+
+def test_paths_may_be_texts_and_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_text("a.txt", "x")
+    assert (tmp_path / "a.txt").read_text() == "x"
+    write_text(str(tmp_path / "b"), "y")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "b"]

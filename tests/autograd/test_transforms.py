@@ -89,6 +89,7 @@ def test_argnums() -> None:
     a, b, c = np.array([2.0]), np.array([3.0]), np.array([5.0])
     assert pl.grad(f, 1)(a, b, c).data == 60
     assert pl.grad(f, -1)(a, b, c).data == 18
+    assert pl.grad(f, -3)(a, b, c).data == 45
     found = pl.grad(f, (2, 0))(a, b, c)
     assert isinstance(found, tuple)
     assert [g.item() for g in found] == [18, 45]

@@ -61,7 +61,7 @@ def of_labels(z: np.ndarray, y: np.ndarray) -> np.ndarray:
     return by_example(-np.log(p))
 
 
-def of_probabilities(z: np.ndarray, t: np.ndarray) -> np.ndarray:
+def of_soft(z: np.ndarray, t: np.ndarray) -> np.ndarray:
     return by_example(-(t * np.log(softmax(z))).sum(-1))
 
 
@@ -78,7 +78,7 @@ def absolute(z: np.ndarray, y: np.ndarray) -> np.ndarray:
     return by_example(np.abs(z - y))
 
 
-def torch_cross_entropy(torch: Any, z: Any, y: Any) -> Any:
+def torch_ce(torch: Any, z: Any, y: Any) -> Any:
     """PyTorch has the classes on axis 1."""
     if z.ndim > 2:
         z, y = z.movedim(-1, 1), y.movedim(-1, 1) if y.ndim == z.ndim else y
@@ -107,14 +107,14 @@ def numbers(oracle: Callable[..., np.ndarray], torch: Callable[..., Any]) -> lis
 
 SAMPLES: dict[str, list[Sample]] = {
     "cross_entropy": [
-        Sample("labels", normal(6, 4), labels(4, 6), of_labels, torch_cross_entropy),
-        Sample("two classes", normal(5, 2), labels(2, 5), of_labels, torch_cross_entropy),
-        Sample("one example", normal(1, 3), labels(3, 1), of_labels, torch_cross_entropy),
-        Sample("one-hot", normal(6, 4), np.eye(4)[labels(4, 6)], of_probabilities, torch_cross_entropy),
-        Sample("soft", normal(6, 4), soft(6, 4), of_probabilities, torch_cross_entropy),
-        Sample("sequence", normal(3, 5, 4), labels(4, 3, 5), of_labels, torch_cross_entropy),
-        Sample("soft sequence", normal(3, 5, 4), soft(3, 5, 4), of_probabilities, torch_cross_entropy),
-        Sample("square", normal(4, 4), labels(4, 4), of_labels, torch_cross_entropy),
+        Sample("labels", normal(6, 4), labels(4, 6), of_labels, torch_ce),
+        Sample("two classes", normal(5, 2), labels(2, 5), of_labels, torch_ce),
+        Sample("one example", normal(1, 3), labels(3, 1), of_labels, torch_ce),
+        Sample("one-hot", normal(6, 4), np.eye(4)[labels(4, 6)], of_soft, torch_ce),
+        Sample("soft", normal(6, 4), soft(6, 4), of_soft, torch_ce),
+        Sample("sequence", normal(3, 5, 4), labels(4, 3, 5), of_labels, torch_ce),
+        Sample("soft sequence", normal(3, 5, 4), soft(3, 5, 4), of_soft, torch_ce),
+        Sample("square", normal(4, 4), labels(4, 4), of_labels, torch_ce),
     ],
     "bce": [
         Sample("answers", normal(6, 1), labels(2, 6, 1), of_answers, torch_bce),
@@ -292,7 +292,7 @@ def test_extreme_logits_give_finite_losses_and_gradients(
 
 
 def extreme(name: str, sample: Sample, right: float, wrong: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return logits that are ``right`` for the target's class and ``wrong`` for the others, and it."""
+    """Return logits, ``right`` for the target and ``wrong`` for the others, and the target."""
     y = sample.target
     if name == "bce":
         y = np.round(y)
@@ -332,7 +332,7 @@ def test_no_prediction_through_the_link_twice(name: str, sample: Sample) -> None
     """Softmax (or sigmoid) in the network and again in the loss is refused."""
     loss = nn.LOSSES[name]()
     z = Tensor(sample.prediction, requires_grad=True)
-    with pytest.raises(ValueError, match="takes logits and applies .* already; train with"):
+    with pytest.raises(ValueError, match=r"takes logits and applies .* already; train with"):
         loss(loss.link()(z), sample.target)
 
 

@@ -15,7 +15,7 @@ Array = np.ndarray
 Rule = Callable[[Array, Callable[[Array, int], Array], int], Array]
 
 STEPS = 50
-LARGE = (300, 301)  # more elements than an update is made of at once
+LARGE = (300, 301)  # an optimiser may take so many elements in parts
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def start(dtype: str) -> dict[str, Array]:
 
 
 def slope(w: Array, step: int) -> Array:
-    """Return the gradient of a bowl whose place moves about: large and small numbers, both signs."""
+    """Return the gradient of a bowl that moves about: large and small numbers of both signs."""
     rng = np.random.default_rng([step, w.size])
     noise = rng.normal(size=w.shape) * 10.0 ** rng.integers(-3, 2, size=w.shape)
     return np.asarray(2 * w + noise).astype(w.dtype)
@@ -460,7 +460,7 @@ def test_memory_layout_changes_nothing(name: str, sample: Sample, shape: tuple[i
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_arrays_that_others_hold_are_left_alone(name: str, sample: Sample) -> None:
-    """Data and gradient are rebound, not written to: a saved copy of a reference stays what it was."""
+    """Data and gradient are rebound, not written to: an array that is kept stays what it was."""
     for shape in ((3, 2), LARGE):
         w, g = np.ones(shape), np.full(shape, 0.5)
         w.flags.writeable = g.flags.writeable = False
@@ -486,7 +486,7 @@ def test_another_network_s_parameters_are_refused(name: str, sample: Sample) -> 
     before = other.state()
     with pytest.raises(
         ValueError,
-        match=r"expected weight in the shape \(3, 1\) of the steps before, got \(3, 4\); .* new optim",
+        match=r"expected weight in the shape \(3, 1\) of the steps before, got \(3, 4\); make a",
     ):
         optimizer.step(other)
     for path, array in other.state().items():
@@ -501,7 +501,7 @@ def test_another_network_s_parameters_are_refused(name: str, sample: Sample) -> 
 def test_a_rate_that_is_no_positive_number_is_refused(name: str, lr: Any) -> None:
     kind: Any = optim.OPTIMIZERS[name]
     with pytest.raises(
-        ValueError, match="expected lr to be a positive number, got .*; try 0.001 to"
+        ValueError, match=r"expected lr to be a positive number, got .*; try 0.001 to"
     ):
         kind(lr=lr)
 

@@ -197,6 +197,14 @@ def test_successive_keys_do_not_correlate() -> None:
         assert worst < 5
 
 
+@pytest.mark.parametrize("step", [(0, 1), (1, 0), (1, 1), (0, 2**16), (2**16, 0)])
+def test_streams_do_not_hold_the_same_numbers_in_another_order(step: tuple[int, int]) -> None:
+    """Of 2^16 numbers out of 2^24, about 2^16 * 2^16 / 2^24 = 256 agree by chance."""
+    for key, counter in ((0, 0), (7, 100)):
+        shared = np.intersect1d(draw(key, counter), draw(key + step[0], counter + step[1]))
+        assert shared.size < 256 + 5 * 16
+
+
 def test_key_and_counter_have_different_roles() -> None:
     assert not np.array_equal(draw(3, 8), draw(8, 3))
 

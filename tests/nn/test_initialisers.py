@@ -116,7 +116,7 @@ def test_the_choice_of_the_user_is_taken() -> None:
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(
-        ValueError, match="unknown initialiser 'he_norml'.*did you mean 'he_normal'"
+        ValueError, match=r"unknown initialiser 'he_norml'.*did you mean 'he_normal'"
     ):
         nn.Dense(3, 2, init="he_norml")
     assert initialiser("zeros") is INITIALISERS["zeros"]

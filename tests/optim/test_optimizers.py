@@ -34,7 +34,7 @@ def test_adam_s_later_steps_with_one_gradient_are_the_rate_too() -> None:
 
 
 def test_adam_s_epsilon_is_added_to_the_corrected_root() -> None:
-    """w = -lr * g / (|g| + eps) after the first step: neither in the root nor outside the division."""
+    """w = -lr * g / (|g| + eps) after one step: not in the root, not outside the division."""
     p = parameter(0.0, 0.5)
     optim.Adam(lr=0.1, eps=0.25).step([p])
     np.testing.assert_allclose(p.data, -0.1 * 0.5 / (0.5 + 0.25), 1e-12)
@@ -77,14 +77,14 @@ def test_fractions_out_of_range_are_refused(kind: Any, name: str, value: Any) ->
 
 @pytest.mark.parametrize("value", [0, -1e-8, float("inf"), "1e-8"], ids=str)
 def test_adam_s_epsilon_is_positive(value: Any) -> None:
-    with pytest.raises(ValueError, match="expected eps to be a positive number, got .*; try 1e-8"):
+    with pytest.raises(ValueError, match=r"expected eps to be a positive number, got .*; try 1e-8"):
         optim.Adam(eps=value)
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(ValueError, match="unknown optimizer 'adm'.*did you mean 'adam'"):
+    with pytest.raises(ValueError, match=r"unknown optimizer 'adm'.*did you mean 'adam'"):
         optim.optimizer("adm")
-    with pytest.raises(ValueError, match="unknown optimizer 'SGD'.*did you mean 'sgd'"):
+    with pytest.raises(ValueError, match=r"unknown optimizer 'SGD'.*did you mean 'sgd'"):
         optim.optimizer("SGD")
 
 

@@ -256,9 +256,7 @@ class Model:
     def _checked(self, x: Any, y: Any, name: str = "") -> Pair:
         """Return examples and targets ready for training, or say what is wrong with them."""
         x = self._examples(x, f"{name}x")
-        with self._mode(
-            training=False
-        ):  # on one example, with the tape on: a second softmax shows there
+        with self._mode(training=False):  # with the tape on: a second softmax shows there
             output = self._prediction(x[:1])
         if not isinstance(output, Tensor):
             raise TypeError(

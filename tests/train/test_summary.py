@@ -1,0 +1,126 @@
+"""The table of a network's layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid
+from pellucid import ShapeError, Tensor, nn
+from pellucid.train import Model
+from train.problems import same_state
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dense(4, 8, "relu"), nn.Dropout(0.2), nn.Sequential(nn.Dense(8, 8), nn.Tanh()),
+        nn.Dense(8, 3, "softmax"), rng=0,
+    )  # fmt: skip
+
+
+def test_rows_are_layers_with_paths_shapes_and_parameters() -> None:
+    summary = Model(network(), "cross_entropy").summary()
+    assert [(r.path, r.layer, r.output, r.parameters) for r in summary.rows] == [
+        ("layers.0", "Dense(4, 8, ReLU())", (8,), 40),
+        ("layers.1", "Dropout(rate=0.2)", (8,), 0),
+        ("layers.2.layers.0", "Dense(8, 8)", (8,), 72),
+        ("layers.2.layers.1", "Tanh()", (8,), 0),
+        ("layers.3", "Dense(8, 3, Softmax())", (3,), 27),
+    ]
+    assert summary.total == summary.trainable == 139
+
+
+def test_it_is_drawn_as_a_table() -> None:
+    text = str(Model(network(), "cross_entropy").summary())
+    lines = text.splitlines()
+    assert lines[0].split() == ["path", "layer", "output", "parameters"]
+    assert lines[1] == "-" * len(lines[1])
+    assert lines[2].split() == ["layers.0", "Dense(4,", "8,", "ReLU())", "(N,", "8)", "40"]
+    assert lines[-1] == "parameters: 139"
+    assert len({len(line) for line in lines[:-1]}) == 1
+    big = Model(nn.Dense(1000, 100), "mse").summary()
+    assert "100,100" in str(big)
+    assert repr(big) == str(big)
+
+
+def test_frozen_parameters_are_told_apart() -> None:
+    net = network()
+    for parameter in net[0].parameters():
+        parameter.requires_grad = False
+    summary = Model(net, "cross_entropy").summary()
+    assert (summary.total, summary.trainable) == (139, 99)
+    assert str(summary).splitlines()[-1] == "parameters: 99 and 40 not trained"
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_a_single_layer_is_one_row(activation: str | None) -> None:
+    (row,) = Model(nn.Dense(3, 2, activation), "mse").summary().rows
+    assert (row.path, row.output, row.parameters) == ("", (2,), 8)
+
+
+class Own(nn.Module):
+    """Tensors of its own, also in a list, beside modules."""
+
+    def __init__(self) -> None:
+        self.scales = [Tensor(np.ones(3, np.float32), requires_grad=True), Tensor(np.ones(3))]
+        self.dense = nn.Dense(4, 3, "relu")
+        self.again = self.dense
+
+    def forward(self, x: Any, *, loud: bool = False) -> Tensor:
+        return self.dense(x) * self.scales[0]
+
+
+def test_the_rows_add_up_whatever_the_module() -> None:
+    for net, shape in ((Own(), (4,)), (nn.Sequential(Own(), Own(), nn.Dense(3, 1)), (3,))):
+        summary = Model(net, "mse").summary() if shape == (4,) else Model(net[0], "mse").summary()
+        assert sum(row.parameters for row in summary.rows) == summary.trainable
+    summary = Model(Own(), "mse").summary()
+    assert [(r.path, r.parameters) for r in summary.rows] == [("", 3), ("dense", 15)]
+    assert summary.total == 21
+    assert summary.trainable == 18
+
+
+class Pool(nn.Module):
+    """Its dense layer takes something else than what the network is given."""
+
+    def __init__(self) -> None:
+        self.dense = nn.Dense(4, 2)
+
+    def forward(self, x: Any) -> Tensor:
+        return self.dense(pellucid.mean(x, axis=1))
+
+
+def test_shapes_are_left_out_where_they_cannot_be_guessed() -> None:
+    model = Model(Pool(), "mse")
+    summary = model.summary()
+    assert [row.output for row in summary.rows] == [None]
+    assert "?" in str(summary)
+    assert [row.output for row in model.summary((7, 4)).rows] == [(2,)]
+    model.predict(np.zeros((5, 6, 4)))
+    assert [row.output for row in model.summary().rows] == [(2,)]
+
+
+def test_a_shape_that_is_given_must_fit() -> None:
+    with pytest.raises(ShapeError, match=r"dense \(Dense\): expected .* 4\)"):
+        Model(Pool(), "mse").summary((7, 5))
+
+
+def test_images_have_the_shape_of_the_data_seen_last() -> None:
+    net = nn.Sequential(lambda x: x.reshape(len(x), -1), nn.Dense(64, 10), rng=0)
+    model = Model(net, "cross_entropy")
+    model.fit(np.zeros((4, 8, 8), np.uint8), np.zeros(4, int), epochs=1, verbose=False)
+    assert model.input_shape == (8, 8)
+    assert [row.output for row in model.summary().rows] == [(10,)]
+
+
+def test_it_changes_nothing() -> None:
+    net = network()
+    net[1].eval()
+    Model(net, "cross_entropy").summary()
+    assert same_state(net, network())
+    assert net.training
+    assert not net[1].training
+    assert all("forward" not in vars(module) for module in net.modules().values())
+    assert all(parameter.grad is None for parameter in net.parameters())
