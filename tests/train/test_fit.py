@@ -131,6 +131,28 @@ def test_class_labels_may_come_in_any_of_these_forms(kind: str) -> None:
     assert other.evaluate(x, TARGETS[kind](y))["accuracy"] == plain.evaluate(x, y)["accuracy"]
 
 
+class Focal(nn.CrossEntropyLoss):
+    """A user's loss for classes: -(1 - p)^2 ln p."""
+
+    def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+        losses = super().per_example(prediction, target)
+        return losses * (1 - pellucid.exp(-losses)) ** 2
+
+
+def test_a_loss_of_one_s_own_for_classes_is_trained_on_logits_too() -> None:
+    x, y = blobs()
+    models = [
+        Model(classifier(*ends), Focal(), optim.Adam(0.03), metrics=["accuracy"])
+        for ends in ((), (nn.Softmax(),))
+    ]
+    histories = [fit(model, x, y) for model in models]
+    assert dict(histories[0]) == dict(histories[1])
+    assert histories[0]["accuracy"][-1] > 0.9
+    np.testing.assert_array_equal(models[1].predict(x), models[0].predict_proba(x))
+    with pytest.raises(ValueError, match="Focal takes logits"):
+        Focal()(models[1].network(x), y)
+
+
 def test_boolean_labels_of_two_classes() -> None:
     x, y = blobs(classes=2)
     one, other = (Model(classifier(classes=2), "cross_entropy", metrics=["accuracy"]) for _ in "ab")

@@ -102,6 +102,19 @@ def test_shapes_are_left_out_where_they_cannot_be_guessed() -> None:
     assert [row.output for row in model.summary().rows] == [(2,)]
 
 
+def test_a_network_without_a_dense_layer_needs_a_shape() -> None:
+    class Scale(nn.Module):
+        def __init__(self) -> None:
+            self.by = Tensor(np.ones(3, np.float32), requires_grad=True)
+
+        def forward(self, x: Any) -> Tensor:
+            return x * self.by
+
+    model = Model(Scale(), "mse")
+    assert [(r.output, r.parameters) for r in model.summary().rows] == [(None, 3)]
+    assert [row.output for row in model.summary((3,)).rows] == [(3,)]
+
+
 def test_a_shape_that_is_given_must_fit() -> None:
     with pytest.raises(ShapeError, match=r"dense \(Dense\): expected .* 4\)"):
         Model(Pool(), "mse").summary((7, 5))
@@ -113,6 +126,25 @@ def test_images_have_the_shape_of_the_data_seen_last() -> None:
     model.fit(np.zeros((4, 8, 8), np.uint8), np.zeros(4, int), epochs=1, verbose=False)
     assert model.input_shape == (8, 8)
     assert [row.output for row in model.summary().rows] == [(10,)]
+
+
+class Counting(nn.Module):
+    """A buffer that counts calls, in evaluation too."""
+
+    def __init__(self) -> None:
+        self.calls = Tensor(np.zeros(1, np.int64))
+        self.dense = nn.Dense(3, 2)
+
+    def forward(self, x: Any) -> Tensor:
+        self.calls.data = self.calls.data + 1
+        return self.dense(x)
+
+
+def test_buffers_are_put_back() -> None:
+    net = Counting()
+    net(np.zeros((1, 3)))
+    assert Model(net, "mse").summary().rows[-1].output == (2,)
+    assert net.calls.data.tolist() == [1]
 
 
 def test_it_changes_nothing() -> None:

@@ -116,6 +116,12 @@ def to_array(data: Any, dtype: DType = None) -> Array:
     if type(data) in NAMESPACES:
         array = data
     else:
+        parts = data if isinstance(data, list | tuple) else ()
+        if any(isinstance(x, Node) and x.requires_grad for x in parts):
+            raise TypeError(
+                "expected a list of numbers, got one of tensors, whose gradients would be lost; "
+                "join them with pellucid.stack or pellucid.concat"
+            )
         try:
             array = np.asarray(data)
         except ValueError as error:

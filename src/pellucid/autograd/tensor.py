@@ -24,8 +24,8 @@ class Tensor(tape.Node):
     """An n-dimensional array with a gradient.
 
     ``data`` and ``grad`` are plain arrays of the same shape and dtype; everything computed from a
-    tensor is a tensor. A tensor is a value: nothing changes it in place, and ``x += y`` makes a new
-    one.
+    tensor is a tensor. A tensor is a value: no operation changes it in place, and ``x += y`` makes
+    a new one.
 
     Python numbers and lists become float32 if they hold a float; NumPy arrays keep their dtype. A
     number or NumPy array that meets a floating-point tensor takes the tensor's dtype, so float32
@@ -33,7 +33,8 @@ class Tensor(tape.Node):
     floating-point one's.
 
     Args:
-        data: a number, nested lists of numbers, a NumPy array, or a tensor, whose data is shared.
+        data: a number, nested lists of numbers, a NumPy array or a tensor. The memory of an array
+            or tensor is shared: do not overwrite an array between computing with it and backward.
         requires_grad: whether `backward` computes a gradient for it; only for floating point.
         dtype: what to convert ``data`` to; by default see above.
 
@@ -117,6 +118,9 @@ class Tensor(tape.Node):
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
         body = np.array2string(
@@ -244,19 +248,19 @@ class Tensor(tape.Node):
         return apply(compare.GreaterEqual, self, other)
 
     def __and__(self, other: Any) -> Tensor:
-        return apply(compare.LogicalAnd, self, other)
+        return apply(compare.LogicalAnd, *_booleans(self, other))
 
     def __rand__(self, other: Any) -> Tensor:
-        return apply(compare.LogicalAnd, other, self)
+        return apply(compare.LogicalAnd, *_booleans(other, self))
 
     def __or__(self, other: Any) -> Tensor:
-        return apply(compare.LogicalOr, self, other)
+        return apply(compare.LogicalOr, *_booleans(self, other))
 
     def __ror__(self, other: Any) -> Tensor:
-        return apply(compare.LogicalOr, other, self)
+        return apply(compare.LogicalOr, *_booleans(other, self))
 
     def __invert__(self) -> Tensor:
-        return apply(compare.LogicalNot, self)
+        return apply(compare.LogicalNot, *_booleans(self))
 
     def __getitem__(self, key: Any) -> Tensor:
         template, arrays = split_key(key)
@@ -342,8 +346,12 @@ class Tensor(tape.Node):
         return apply(reduce.Var, self, axis=axis, keepdims=keepdims, ddof=ddof)
 
     def std(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
-        """Return the standard deviation over axes, the square root of `var`."""
-        return apply(elementwise.Sqrt, self.var(axis, keepdims, ddof))
+        """Return the standard deviation over axes, the root of `var`; slope 0 where it is 0."""
+        deviation = self - self.mean(axis, keepdims=True)
+        freedom = reduce.count(self.shape, axis) - ddof
+        length = apply(reduce.Norm, deviation, axis=axis, keepdims=keepdims)
+        out: Tensor = length / (math.sqrt(freedom) if freedom > 0 else math.nan)
+        return out
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Return the largest element over axes."""
@@ -455,6 +463,18 @@ def matmul(a: Any, b: Any) -> Tensor:
     if row or column:
         out = out.squeeze((-2,) * row + (-1,) * column)
     return out
+
+
+def _booleans(*operands: Any) -> tuple[Any, ...]:
+    """Return the operands of a logical operation, or refuse numbers: their bits are not meant."""
+    for x in operands:
+        kind = x.dtype.kind if isinstance(x, Tensor | np.ndarray | np.generic) else type(x).__name__
+        if kind not in ("b", "bool"):
+            raise TypeError(
+                "expected boolean tensors for &, | and ~, got numbers; compare them first, for "
+                "example (x > 0) & (x < 1)"
+            )
+    return operands
 
 
 def _floating_dtype(x: Any) -> DType:

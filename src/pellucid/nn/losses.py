@@ -8,6 +8,7 @@ hands them the logits of a network that ends in the matching activation, named b
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,8 +72,8 @@ class Loss(Module):
         if self.link.op is None or through not in (Softmax.op, Sigmoid.op):
             return
         fix = (
-            "train with train.Model, which hands the loss the logits, or pass "
-            "network.preactivation(x) instead of network(x)"
+            "train with train.Model, which hands the loss the logits of nn layers, or pass "
+            "network.preactivation(x); in a module of your own leave the activation out"
             if through is self.link.op
             else f"end the network in {self.link.__name__}, or in no activation"
         )
@@ -114,6 +115,21 @@ class CrossEntropyLoss(Loss):
 
     link = Softmax
     task = "classification"
+
+    def refuse_activated(self, prediction: Tensor) -> None:
+        """Refuse what comes out of softmax, and report what looks like it."""
+        super().refuse_activated(prediction)
+        z = prediction.data
+        if not isinstance(z, np.ndarray) or z.size == 0 or z.ndim < 2 or z.min() < 0:
+            return  # logits of a network that has learnt anything are of both signs
+        if np.abs(z.sum(axis=-1) - 1).max() < 1e-5:
+            warnings.warn(
+                "CrossEntropyLoss takes logits and applies softmax itself, but every row of the "
+                "prediction is non-negative and sums to 1: has it been through softmax already? "
+                "Pass the network's output before softmax",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return -ln p[y] of each example."""

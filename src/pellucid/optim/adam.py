@@ -37,8 +37,7 @@ class Adam(Optimizer):
         xp = namespace(param)
         m = self.b1 * state["m"] + (1 - self.b1) * grad
         v = self.b2 * state["v"] + (1 - self.b2) * (grad * grad)
-        # m' / (sqrt(v') + eps), both corrections folded into two numbers: fewer passes over the
-        # arrays
+        # m' / (sqrt(v') + eps) with both corrections folded into two numbers: fewer passes
         bias1, bias2 = 1 - self.b1**step, (1 - self.b2**step) ** 0.5
-        size = self.rate(step) * bias2 / bias1
+        size = self.rate() * bias2 / bias1
         return param - size * m / (xp.sqrt(v) + self.eps * bias2), {"m": m, "v": v}

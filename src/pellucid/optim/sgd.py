@@ -32,7 +32,7 @@ class SGD(Optimizer):
 
     def update(self, param: Array, grad: Array, state: State, step: int) -> tuple[Array, State]:
         """Return w - lr * v, and v."""
-        lr = self.rate(step)
+        lr = self.rate()
         if not self.momentum:
             return param - lr * grad, {}
         v = self.momentum * state["v"] + grad

@@ -113,6 +113,11 @@ def _numbers(data: Any, name: str) -> Array:
         raise ValueError(
             f"{name}: expected rows of equal length, got uneven ones ({error})"
         ) from None
+    if array.dtype == object:
+        raise TypeError(
+            f"{name}: expected numbers, got object data; if all of it are numbers use "
+            '.astype("float32"), else turn text into numbers first'
+        )
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{name}: expected numbers, got {array.dtype} data; convert text to numbers first, "

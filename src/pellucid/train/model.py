@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,8 +37,9 @@ class Model:
         network: the module to train.
         loss: a loss, or its name: "cross_entropy", "bce", "mse", "mae".
         optimizer: an optimiser, or its name: "adam", "sgd".
-        metrics: names ("accuracy", "f1", "r2", ...), metrics, or functions ``(y_true, y_pred)``;
-            each is computed once over all predictions of an epoch, never averaged over batches.
+        metrics: names ("accuracy", "f1", "r2", ...), metrics, or named functions ``(y_true,
+            y_pred)``; each is computed once over all predictions of an epoch, never averaged over
+            batches.
     """
 
     def __init__(
@@ -78,7 +81,8 @@ class Model:
         The same seed and the same starting weights give the same result, bit for bit, whatever
         ``verbose`` says and whether or not there is validation data. Training metrics are those of
         the predictions made during the epoch, while the weights were moving. Ctrl-C ends training
-        after the current batch; what was learned and recorded is kept.
+        after the current batch, and what was learned is kept and recorded; a second Ctrl-C does
+        not wait.
 
         Args:
             x: examples ``(N, ...)``.
@@ -96,6 +100,7 @@ class Model:
             ValueError, TypeError: the data or a setting is not usable; nothing was trained then.
         """
         _positive("epochs", epochs)
+        _check_seed(seed)
         _trainable(self.network)
         x, y = self._checked(x, y)
         split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
@@ -178,7 +183,7 @@ class Model:
     @contextmanager
     def _training(self, run: Run, events: Callback) -> Iterator[None]:
         """Switch to training, tell the callbacks, take Ctrl-C as a wish to stop."""
-        with self._mode(training=True):
+        with self._mode(training=True), _stopping_on_interrupt(run):
             events.on_fit_begin(run)
             try:
                 yield
@@ -331,16 +336,31 @@ class Model:
         return values
 
 
+@contextmanager
+def _stopping_on_interrupt(run: Run) -> Iterator[None]:
+    """Let Ctrl-C end the run after the current batch, so that no update is left half made."""
+
+    def ask(*_: object) -> None:
+        if run.stopped:
+            raise KeyboardInterrupt
+        run.stop(f"interrupted in epoch {run.epoch}")
+
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _labels(loss: nn.Loss, values: Array, threshold: float) -> Array:
     """Return class numbers: the place of the largest, or whether outputs exceed the threshold."""
-    if loss.task == "classification":
-        return values if values.dtype.kind in "iu" else values.argmax(axis=-1)
     if loss.task == "binary":
         return (values > threshold).astype(np.int64)
-    raise TypeError(
-        f"expected a classification loss for metrics and predictions of classes, got "
-        f"{type(loss).__name__}; use metrics such as r2, mae or rmse"
-    )
+    return values if values.dtype.kind in "iu" else values.argmax(axis=-1)
 
 
 def _several(choices: Any) -> Sequence[Any]:
@@ -357,6 +377,12 @@ def _metric(choice: str | metrics.Metric | Callable[..., float], loss: nn.Loss) 
             "compares classes; use metrics such as r2, mae or rmse"
         )
     return metric
+
+
+def _check_seed(seed: Any) -> None:
+    is_whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if seed is not None and not (is_whole and seed >= 0):
+        raise ValueError(f"expected seed to be a whole number of at least 0, or None, got {seed!r}")
 
 
 def _trainable(network: nn.Module) -> None:
