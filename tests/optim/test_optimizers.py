@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import Tensor, nn, optim
+from pellucid import ShapeError, Tensor, nn, optim
 
 
 def parameter(value: float, grad: float) -> Tensor:
@@ -143,3 +143,56 @@ def test_regularisation_in_the_loss_is_not_divided_by_the_batch() -> None:
         slopes.append(layer.weight.grad)
     np.testing.assert_allclose(slopes[0], slopes[1], 1e-6)
     np.testing.assert_allclose(slopes[0], nn.Dense(2, 1, rng=0).weight.data, 1e-6)
+
+
+def test_a_parameter_that_joins_later_counts_its_own_updates() -> None:
+    """Adam's bias correction is that of a first update, as it is in PyTorch."""
+    early, late = parameter(0.0, 1.0), parameter(0.0, 5.0)
+    late.requires_grad = False
+    optimizer = optim.Adam(lr=0.01)
+    for _ in range(10):
+        optimizer.step([early, late])
+    late.requires_grad = True
+    optimizer.step([early, late])
+    np.testing.assert_allclose(late.data, -0.01, 1e-6)
+    np.testing.assert_allclose(early.data, -0.11, 1e-6)
+    assert optimizer.steps == 11
+    assert optimizer.counts == {"0": 11, "1": 1}
+
+
+def test_a_gradient_of_another_shape_is_refused() -> None:
+    """(1,) against (3,) would broadcast."""
+    p = Tensor(np.ones(3), requires_grad=True)
+    p.grad = np.ones(1)
+    with pytest.raises(
+        ShapeError, match=r"0: expected a gradient in the .* \(3,\), got \(1,\); set"
+    ):
+        optim.SGD().step([p])
+    np.testing.assert_array_equal(p.data, 1)
+
+
+def test_a_step_that_fails_moves_nothing() -> None:
+    """Not even the parameters before the one it failed at."""
+
+    class Failing(optim.SGD):
+        def update(self, param: Any, grad: Any, state: Any, step: int) -> tuple[Any, Any]:
+            if param[0] == 2:
+                raise LookupError
+            return super().update(param, grad, state, step)
+
+    optimizer, parameters = Failing(0.1, momentum=0.9), [parameter(1.0, 1.0), parameter(2.0, 1.0)]
+    with pytest.raises(LookupError):
+        optimizer.step(parameters)
+    assert [p.data[0] for p in parameters] == [1, 2]
+    assert optimizer.state == optimizer.counts == {}
+
+
+def test_a_rate_set_on_the_way_acts_at_once_and_is_checked() -> None:
+    p, optimizer = parameter(1.0, 1.0), optim.SGD(0.1)
+    optimizer.lr = 0.5
+    optimizer.step([p])
+    np.testing.assert_array_equal(p.data, 0.5)
+    optimizer.lr = -0.5
+    with pytest.raises(ValueError, match=r"expected lr to be a rate of at least 0 .*, got -0\.5"):
+        optimizer.step([p])
+    np.testing.assert_array_equal(p.data, 0.5)
