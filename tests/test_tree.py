@@ -157,3 +157,12 @@ def test_flatten_keeps_keys_and_order() -> None:
 def test_flatten_refuses_nodes(nested: Any) -> None:
     with pytest.raises(TypeError, match=r"expected nested lists, tuples and dictionaries .* a Net"):
         tree.flatten(nested)
+
+
+def test_attributes_with_an_underscore_stay_out_of_the_tree() -> None:
+    class Part(tree.Node):
+        def __init__(self) -> None:
+            self.kept, self._private = [1], [2]
+
+    assert list(tree.walk(Part())) == [("kept.0", 1)]
+    assert tree.find(Part(), int) == {"kept.0": 1}

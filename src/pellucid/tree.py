@@ -14,13 +14,16 @@ T = TypeVar("T")
 
 
 class Node:
-    """An object whose attributes are branches of the tree, in the order they were assigned."""
+    """An object whose attributes are branches of the tree, in the order they were assigned.
+
+    Attributes whose names begin with an underscore are its own affair and stay out of the tree.
+    """
 
 
 def branches(tree: object) -> Iterator[tuple[str, Any]]:
     """Yield the name and value of each direct child; nothing for a leaf."""
     if isinstance(tree, Node):
-        yield from vars(tree).items()
+        yield from ((name, value) for name, value in vars(tree).items() if name[0] != "_")
     elif isinstance(tree, dict):
         yield from ((str(key), value) for key, value in tree.items())
     elif isinstance(tree, list | tuple):
@@ -59,27 +62,34 @@ def find(tree: object, kind: type[T]) -> dict[str, T]:
     same model at every step, so it does not go through the generators above.
     """
     found: dict[str, T] = {}
-    seen: set[int] = set()
-
-    def search(value: Any, path: str) -> None:
-        if isinstance(value, kind) and id(value) not in seen:
-            found[path] = value
-        if isinstance(value, Node):
-            if id(value) in seen:
-                return
-            below: Iterable[tuple[Any, Any]] = vars(value).items()
-        elif isinstance(value, dict):
-            below = value.items()
-        else:
-            below = enumerate(value) if isinstance(value, list | tuple) else ()
-        seen.add(id(value))
-        for name, child in below:
-            if isinstance(child, branching):
-                search(child, f"{path}.{name}" if path else str(name))
-
-    branching = (kind, Node, dict, list, tuple)
-    search(tree, "")
+    _search(tree, "", kind, (kind, Node, dict, list, tuple), found, set())
     return found
+
+
+def _search(
+    value: Any,
+    path: str,
+    kind: type[T],
+    branching: tuple[type, ...],
+    found: dict[str, T],
+    seen: set[int],
+) -> None:
+    if id(value) in seen:
+        return
+    wanted = isinstance(value, kind)
+    if wanted:
+        found[path] = value
+    if wanted or isinstance(value, Node):
+        seen.add(id(value))
+    if isinstance(value, Node):
+        below: Iterable[tuple[Any, Any]] = vars(value).items()
+    elif isinstance(value, dict):
+        below = value.items()
+    else:
+        below = enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, child in below:
+        if isinstance(child, branching) and not (isinstance(value, Node) and name[0] == "_"):
+            _search(child, f"{path}.{name}" if path else str(name), kind, branching, found, seen)
 
 
 def flatten(tree: object) -> tuple[list[Any], Callable[[list[Any]], Any]]:

@@ -48,3 +48,10 @@ def test_std_is_numpy_s(axis: int | None, ddof: int) -> None:
     x = np.random.default_rng(0).normal(size=(4, 5))
     np.testing.assert_allclose(Tensor(x).std(axis, ddof=ddof).data, x.std(axis, ddof=ddof))
     assert pl.gradcheck(lambda x: x.std(axis, ddof=ddof), x)
+
+
+def test_boolean_labels_are_the_numbers_0_and_1() -> None:
+    z = Tensor(np.random.default_rng(0).normal(size=(4, 2)))
+    labels = np.array([True, False, True, True])
+    expected = pl.cross_entropy(z, labels.astype(int)).data
+    np.testing.assert_array_equal(pl.cross_entropy(z, labels).data, expected)

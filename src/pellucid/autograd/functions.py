@@ -316,7 +316,10 @@ def log_softmax(x: Any, /, *, axis: int = -1) -> Tensor:
 
 def cross_entropy(z: Any, y: Any, /) -> Tensor:
     """Return -ln softmax(z[i])[y[i]] for logits z ``(N, C)`` and integer labels y ``(N,)``."""
-    return apply(reduce.CrossEntropy, floating(as_tensor(z)), as_tensor(y))
+    labels = as_tensor(y)
+    if labels.dtype.kind == "b":  # as an index True would be a mask, not the number 1
+        labels = labels.astype(int64)
+    return apply(reduce.CrossEntropy, floating(as_tensor(z)), labels)
 
 
 # shape

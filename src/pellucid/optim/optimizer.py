@@ -82,7 +82,11 @@ class Optimizer:
         for path, p in moving.items():
             self._check(path, p)
         self.steps += 1
-        moved = {path: self._moved(path, p) for path, p in moving.items()}
+        try:
+            moved = {path: self._moved(path, p) for path, p in moving.items()}
+        except BaseException:
+            self.steps -= 1  # nothing has moved
+            raise
         for path, p in moving.items():  # all or, if interrupted above, none
             self.counts[path] = self._next(path)
             p.data, self.state[path] = moved[path]
