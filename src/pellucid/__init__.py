@@ -3,12 +3,12 @@
 Tensors, their functions (``pellucid.exp``, ...) and transforms (``pellucid.grad``, ...)
 are here; layers and losses in `pellucid.nn`, optimisers in `pellucid.optim`, datasets in
 `pellucid.data`, the training loop in `pellucid.train`, files in `pellucid.persist`, pictures in
-`pellucid.viz`.
+`pellucid.viz`. The engine to read first, which computes with single numbers, is `pellucid.scalar`.
 """
 
 from __future__ import annotations
 
-from pellucid import data, nn, optim, persist, train, viz
+from pellucid import data, interop, nn, optim, persist, scalar, train, viz
 from pellucid.autograd import (
     GradcheckReport,
     GradientError,

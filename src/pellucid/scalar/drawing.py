@@ -1,0 +1,86 @@
+"""Pictures of graphs of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pellucid.scalar.engine import Value, history
+from pellucid.scalar.layout import Edge
+from pellucid.scalar.picture import Box, Drawing
+
+
+def draw_graph(
+    value: Value,
+    format: str = "svg",  # noqa: A002
+    *,
+    limit: int = 2000,
+) -> Drawing:
+    """Return a picture of all that a value was computed from, it itself on the right.
+
+    Every box says the value's label and the operation that made it, its data and its gradient.
+
+    Args:
+        value: the result.
+        format: "svg", "dot" (text for Graphviz) or "png" (needs matplotlib).
+        limit: refuse graphs of more values, which nobody could read.
+
+    Raises:
+        ValueError: the format is unknown or the graph is larger than ``limit``.
+    """
+    return draw(value, format=format, limit=limit)
+
+
+def draw(
+    value: Value,
+    *,
+    names: Mapping[Value, str] | None = None,
+    grads: Mapping[Value, float] | None = None,
+    lit: Iterable[tuple[Value, Value]] = (),
+    notes: Mapping[tuple[Value, Value], str] | None = None,
+    format: str = "svg",  # noqa: A002
+    limit: int = 2000,
+) -> Drawing:
+    """Return a picture with some lines, parent to child, lit up and written on.
+
+    ``names`` and ``grads`` are shown instead of the values' own; a value without a gradient there
+    has none yet.
+    """
+    numbers, edges = graph(value)
+    if len(numbers) > limit:
+        raise ValueError(
+            f"expected a graph of at most {limit} values to draw, got {len(numbers)}; draw a part "
+            "of it, such as one neuron or the loss of one example, or raise limit"
+        )
+    bright = [(numbers[a], numbers[b]) for a, b in lit]
+    ends = {node for edge in bright for node in edge}
+    boxes = []
+    for v, i in numbers.items():
+        name = v.label if names is None else names[v]
+        plain = box(v, name, v.grad if grads is None else grads.get(v))
+        kind = "output" if v is value else plain.kind
+        boxes.append(replace(plain, kind=kind, lit=i in ends))
+    written = {(numbers[a], numbers[b]): text for (a, b), text in (notes or {}).items()}
+    return Drawing(boxes, edges, bright, written, format)
+
+
+def graph(value: Value) -> tuple[dict[Value, int], list[Edge]]:
+    """Return a number for each value of a graph, and its edges from parent to child."""
+    numbers: dict[Value, int] = {value: 0}
+    edges: list[Edge] = []
+    for node in history(value):
+        edges += [(numbers.setdefault(p, len(numbers)), numbers[node]) for p in node.parents]
+    return numbers, edges
+
+
+def box(value: Value, name: str, grad: float | None) -> Box:
+    """Return what is drawn of a value."""
+    title = " = ".join(part for part in (name, value.op) if part)
+    lines = (f"data {value.data:.4g}", "grad ..." if grad is None else f"grad {grad:.4g}")
+    return Box(printable(title), lines, "result" if value.parents else "leaf")
+
+
+def printable(text: str) -> str:
+    """Return text on one line, without characters that no picture can hold, not too long."""
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= 40 else f"{text[:37]}..."

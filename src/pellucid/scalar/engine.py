@@ -1,0 +1,229 @@
+"""Reverse-mode differentiation of scalars, whole.
+
+Computing with `Value` instead of float leaves a trail: every result remembers its ``parents``, the
+values it was computed from, and for each of them a ``slope``, the derivative of the result with
+respect to that parent. From there `Value.backward` needs nothing but the chain rule.
+
+A value computes as Python's floats do: where they raise, it raises too, and nothing is ever nan by
+surprise. ``1 / x`` and ``x ** -1`` at 0 are a ZeroDivisionError, ``log`` of 0 or less and roots of
+negative numbers a ValueError, ``exp(1000)`` an OverflowError. ``0 ** 0.5`` is 0; its slope is
+infinite, and so is the gradient. Where a factor of a chain is 0, so is the chain, even beside that.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import total_ordering
+from numbers import Real
+from typing import Any
+
+from pellucid.scalar.collector import collector_paused
+
+Number = float | int
+
+
+@total_ordering
+class Value:
+    """A number that remembers how it was computed.
+
+    ``data`` is the number and ``grad`` the derivative, with respect to it, of whatever `backward`
+    was called on. ``label`` is a name for pictures and explanations. Comparing compares the data,
+    but as a key of a dictionary or in a set a value is only ever itself.
+
+    Raises:
+        TypeError: ``data`` is not a number.
+    """
+
+    __slots__ = ("data", "grad", "label", "op", "parents", "slopes")
+
+    def __init__(
+        self,
+        data: Number,
+        label: str = "",
+        op: str = "",
+        parents: tuple[Value, ...] = (),
+        slopes: tuple[float, ...] = (),
+    ) -> None:
+        self.data = data if parents else to_float(data)
+        self.grad = 0.0
+        self.label = label
+        self.op = op
+        self.parents = parents
+        self.slopes = slopes
+
+    # a binary operation has two parents, and so two slopes
+
+    def __add__(self, other: Value | Number) -> Value:
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data + other.data, "", "+", (self, other), (1.0, 1.0))
+
+    def __sub__(self, other: Value | Number) -> Value:
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data - other.data, "", "-", (self, other), (1.0, -1.0))
+
+    def __mul__(self, other: Value | Number) -> Value:
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data * other.data, "", "*", (self, other), (other.data, self.data))
+
+    def __truediv__(self, other: Value | Number) -> Value:
+        b = other if isinstance(other, Value) else Value(other)
+        out = self.data / b.data
+        return Value(out, "", "/", (self, b), (1.0 / b.data, -out / b.data))
+
+    def __pow__(self, other: Value | Number) -> Value:
+        """a^b; slopes b a^(b-1) and, where b is a value too, a^b ln a."""
+        a, b = self.data, other.data if isinstance(other, Value) else to_float(other)
+        if a < 0 and b % 1:
+            raise ValueError(f"expected a base of at least 0 for the power {b:g}, got {a:g}")
+        out = a**b
+        da = 0.0 if b == 0 else math.inf if a == 0 and b < 1 else b * a ** (b - 1)
+        if not isinstance(other, Value):
+            return Value(out, "", f"**{other}", (self,), (da,))
+        db = out * math.log(a) if a > 0 else 0.0 if a == 0 else math.nan
+        return Value(out, "", "**", (self, other), (da, db))
+
+    def max(self, other: Value | Number) -> Value:
+        """Return the larger of two; the gradient goes to it, and half to each if they are equal."""
+        other = other if isinstance(other, Value) else Value(other)
+        mine = 0.5 if self.data == other.data else float(self.data > other.data)
+        return Value(max(self.data, other.data), "", "max", (self, other), (mine, 1.0 - mine))
+
+    # a function of one value has one slope
+
+    def __neg__(self) -> Value:
+        return Value(-self.data, "", "neg", (self,), (-1.0,))
+
+    def __abs__(self) -> Value:
+        """|x|, with slope 0 at 0."""
+        slope = math.copysign(1.0, self.data) if self.data else 0.0
+        return Value(abs(self.data), "", "abs", (self,), (slope,))
+
+    def exp(self) -> Value:
+        """e^x is its own slope."""
+        out = math.exp(self.data)
+        return Value(out, "", "exp", (self,), (out,))
+
+    def log(self) -> Value:
+        """The natural logarithm; slope 1 / x."""
+        if self.data <= 0:
+            raise ValueError(f"expected a number above 0 for log, got {self.data:g}")
+        return Value(math.log(self.data), "", "log", (self,), (1.0 / self.data,))
+
+    def sqrt(self) -> Value:
+        """The square root."""
+        return self**0.5
+
+    def sin(self) -> Value:
+        """Sine; slope cos x."""
+        return Value(math.sin(self.data), "", "sin", (self,), (math.cos(self.data),))
+
+    def cos(self) -> Value:
+        """Cosine; slope -sin x."""
+        return Value(math.cos(self.data), "", "cos", (self,), (-math.sin(self.data),))
+
+    def tanh(self) -> Value:
+        """The hyperbolic tangent; slope 1 - out^2."""
+        out = math.tanh(self.data)
+        return Value(out, "", "tanh", (self,), (1.0 - out * out,))
+
+    def sigmoid(self) -> Value:
+        """1 / (1 + e^-x); slope out (1 - out)."""
+        out = logistic(self.data)
+        return Value(out, "", "sigmoid", (self,), (out * (1.0 - out),))
+
+    def relu(self) -> Value:
+        """max(x, 0), with slope 0 at 0."""
+        if self.data > 0:
+            return Value(self.data, "", "relu", (self,), (1.0,))
+        return Value(0.0, "", "relu", (self,), (0.0,))
+
+    # the chain rule
+
+    def backward(self) -> None:
+        """Set ``grad`` of every value this one was computed from to d self / d value.
+
+        A value that was used several times receives the sum over its uses. Gradients of results are
+        computed anew each time; those of leaves, such as weights, are added to what is there, so
+        that several losses can add up: call `zero_grad` before the next step.
+        """
+        with collector_paused():
+            results = history(self)
+            for node in results:
+                node.grad = 0.0
+            self.grad += 1.0
+            for node in results:  # all uses of a value come before it, so its gradient is complete
+                if g := node.grad:
+                    for parent, slope in zip(node.parents, node.slopes):  # noqa: B905 - slower
+                        if slope:
+                            parent.grad += g * slope
+
+    def zero_grad(self) -> None:
+        """Set the gradient of this value, and of all it was computed from, to 0."""
+        for node in (self, *history(self)):
+            node.grad = 0.0
+            for parent in node.parents:
+                parent.grad = 0.0
+
+    # Python's manners: 2 + x, 2 / x, x < 3, float(x), print(x)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: Number) -> Value:
+        return Value(other) - self
+
+    def __rtruediv__(self, other: Number) -> Value:
+        return Value(other) / self
+
+    def __rpow__(self, other: Number) -> Value:
+        return Value(other) ** self
+
+    def __lt__(self, other: Value | Number) -> bool:
+        return self.data < to_float(other)
+
+    def __eq__(self, other: object) -> bool:
+        return self.data == float(other) if isinstance(other, Value | Real) else NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __float__(self) -> float:
+        return self.data
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        return f"Value({self.data:g}{name}, grad={self.grad:g})"
+
+
+def history(value: Value) -> list[Value]:
+    """Return the results that a value was computed through, itself first, parents after children.
+
+    It is the reverse of a topological order, found by a depth-first walk that keeps its own stack,
+    so that chains of a million values are no deeper than Python's recursion goes.
+    """
+    listed: list[Value] = []
+    seen: set[Value] = set()
+    stack: list[Any] = [value] if value.parents else []
+    while stack:
+        node = stack.pop()
+        if node is None:  # the mark under which a value lies whose parents are listed by now
+            listed.append(stack.pop())
+        elif node not in seen:
+            seen.add(node)
+            stack.append(node)
+            stack.append(None)
+            for parent in node.parents:
+                if parent.parents:
+                    stack.append(parent)  # noqa: PERF401 - a list of two takes longer
+    listed.reverse()
+    return listed
+
+
+def to_float(number: object) -> float:
+    """Return a number, or a value's, as a float."""
+    if isinstance(number, Value | Real):
+        return float(number)
+    raise TypeError(f"expected a number, got {type(number).__name__}")
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + e^-x), from whichever of e^x and e^-x cannot overflow."""
+    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))

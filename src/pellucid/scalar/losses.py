@@ -1,0 +1,69 @@
+"""Losses of scalars: one value that training makes small.
+
+Each takes the network's outputs and the targets, one a row, and returns the mean over them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pellucid.scalar.engine import Number, Value, logistic
+
+
+def mse(predictions: Sequence[Value], targets: Sequence[Number]) -> Value:
+    """Mean squared error: L = mean (p - y)^2."""
+    return mean([(p - y) ** 2 for p, y in pairs(predictions, targets)])
+
+
+def hinge(scores: Sequence[Value], targets: Sequence[Number]) -> Value:
+    """Hinge or max-margin loss: L = mean max(0, 1 - y s), targets y of -1 and 1.
+
+    A score on the right side of 0 by at least 1 costs nothing. Cortes and Vapnik, "Support-vector
+    networks", Machine Learning 20, 1995.
+
+    Raises:
+        ValueError: a target is neither -1 nor 1.
+    """
+    for y in targets:
+        if y not in (-1, 1):
+            raise ValueError(f"hinge: expected targets of -1 and 1, got {y!r}; try 2 * y - 1")
+    return mean([(1 - y * s).relu() for s, y in pairs(scores, targets)])
+
+
+def binary_cross_entropy(logits: Sequence[Value], targets: Sequence[Number]) -> Value:
+    """L = mean -(y ln p + (1 - y) ln (1 - p)) with p = sigmoid(z), targets y from 0 to 1.
+
+    Computed from the logits z as softplus(z) - y z, which never takes the logarithm of 0.
+
+    Raises:
+        ValueError: a target is below 0 or above 1.
+    """
+    for y in targets:
+        if not 0 <= y <= 1:
+            raise ValueError(f"binary_cross_entropy: expected targets from 0 to 1, got {y!r}")
+    return mean([softplus(z) - y * z for z, y in pairs(logits, targets)])
+
+
+def softplus(z: Value) -> Value:
+    """Return ln(1 + e^z), written so that e^z cannot overflow; slope sigmoid(z)."""
+    out = max(z.data, 0.0) + math.log1p(math.exp(-abs(z.data)))
+    return Value(out, "", "softplus", (z,), (logistic(z.data),))
+
+
+def mean(values: Sequence[Value]) -> Value:
+    """Return the mean of values, as sums of two and one division."""
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total / len(values)
+
+
+def pairs(predictions: Sequence[Value], targets: Sequence[Number]) -> list[tuple[Value, Number]]:
+    """Return predictions with their targets, if there is one for each."""
+    if len(predictions) != len(targets) or not predictions:
+        raise ValueError(
+            f"expected one target for each prediction, at least one, got {len(targets)} targets "
+            f"for {len(predictions)} predictions"
+        )
+    return list(zip(predictions, targets, strict=True))

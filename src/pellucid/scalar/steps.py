@@ -1,0 +1,175 @@
+"""The backward pass one value at a time, in words and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Self
+
+from pellucid.scalar.drawing import draw
+from pellucid.scalar.engine import Value, history
+from pellucid.scalar.picture import Drawing
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one value hands to one of its parents: ``product = local * upstream``.
+
+    ``local`` is d child / d parent, ``upstream`` d out / d child; ``before`` and ``after`` are the
+    parent's gradient.
+    """
+
+    parent: Value
+    local: float
+    upstream: float
+    before: float
+
+    @property
+    def product(self) -> float:
+        """What is added to the parent's gradient; 0 as soon as one factor is."""
+        return self.local * self.upstream if self.local and self.upstream else 0.0
+
+    @property
+    def after(self) -> float:
+        """The parent's gradient from now on."""
+        return self.before + self.product
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a backward pass: ``child`` hands its gradient to its parents.
+
+    Printing it says what is multiplied by what and where it goes; `draw` shows it.
+    """
+
+    walk: Backprop
+    number: int
+    child: Value
+    passes: tuple[Pass, ...]
+
+    def draw(self, format: str = "svg") -> Drawing:  # noqa: A002
+        """Return the graph with this step lit up and the gradients as they are after it."""
+        edges = [(p.parent, self.child) for p in self.passes]
+        notes: dict[tuple[Value, Value], str] = {}
+        for edge, p in zip(edges, self.passes, strict=True):
+            text = f"{p.local:.4g} * {p.upstream:.4g} = {p.product:.4g}"
+            notes[edge] = f"{notes[edge]}, {text}" if edge in notes else text
+        names, grads = self.walk.names, self.walk.grads_after(self.number)
+        out = self.walk.out
+        return draw(out, names=names, grads=grads, lit=edges, notes=notes, format=format)
+
+    def __str__(self) -> str:
+        out, child = (self.walk.names[value] for value in (self.walk.out, self.child))
+        upstream = self.passes[0].upstream
+        made = formula(self.child, self.walk.names)
+        lines = [
+            f"step {self.number} of {len(self.walk)}: {child} = {made} = {self.child.data:.4g}, "
+            f"d {out} / d {child} = {upstream:.4g}"
+        ]
+        for p in self.passes:
+            name = self.walk.names[p.parent]
+            line = (
+                f"  d {child} / d {name} * d {out} / d {child} = "
+                f"{p.local:.4g} * {p.upstream:.4g} = {p.product:.4g}"
+            )
+            goes = f"d {out} / d {name} = {p.after:.4g}"
+            lines.append(
+                f"{line}, added to {p.before:.4g}: {goes}" if p.before else f"{line}: {goes}"
+            )
+        return "\n".join(lines)
+
+
+class Backprop:
+    """The backward pass of a value, as an iterator over its `Step`s, from the output back.
+
+    It does what `Value.backward` does and leaves the same gradients behind. A value without a label
+    is called v1, v2, ..., parents before their children.
+    """
+
+    def __init__(self, out: Value) -> None:
+        self.out = out
+        self.results = history(out)
+        self.names = names(self.results or [out])
+        self.taken = 0
+        self._at_start: dict[Value, float] = {}
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Step:
+        if self.taken == 0:
+            self._begin()
+        if self.taken == len(self.results):
+            raise StopIteration
+        child = self.results[self.taken]
+        passes = []
+        for parent, slope in zip(child.parents, child.slopes, strict=True):
+            passes.append(Pass(parent, slope, child.grad, parent.grad))
+            parent.grad = passes[-1].after
+        self.taken += 1
+        return Step(self, self.taken, child, tuple(passes))
+
+    def __len__(self) -> int:
+        """The number of steps in all."""
+        return len(self.results)
+
+    def _begin(self) -> None:
+        """Set the gradients as `Value.backward` does before its first step."""
+        for result in self.results:
+            result.grad = 0.0
+        self.out.grad += 1.0
+        leaves = {p for result in self.results for p in result.parents if not p.parents}
+        self._at_start = {self.out: self.out.grad} | {leaf: leaf.grad for leaf in leaves}
+
+    def grads_after(self, steps: int) -> dict[Value, float]:
+        """Return the gradients that are known after so many steps, computed anew."""
+        grads = dict(self._at_start)
+        for child in islice(self.results, steps):
+            g = grads.setdefault(child, 0.0)
+            for parent, slope in zip(child.parents, child.slopes, strict=True):
+                grads[parent] = grads.get(parent, 0.0) + (slope * g if slope and g else 0.0)
+        return grads
+
+
+def backprop(out: Value) -> Backprop:
+    """Return the backward pass of a value, to be taken one step at a time.
+
+    for step in backprop(out):
+        print(step)
+    """
+    return Backprop(out)
+
+
+def names(results: Sequence[Value]) -> dict[Value, str]:
+    """Return a name for each of the results, newest first, and their parents.
+
+    That is the label, if no other value has it; else a number for a leaf, v1, v2, ... for a result.
+    """
+    found: dict[Value, str] = {}
+    taken: set[str] = set()
+    fresh = 0
+    for result in reversed(results):
+        for value in (*result.parents, result):
+            if value in found:
+                continue
+            name = value.label
+            if not name and not value.parents:
+                name = f"{value.data:.4g}"
+            elif not name or name in taken:
+                fresh += 1
+                name = f"{name}v{fresh}" if not name else f"{name}#{fresh}"
+            taken.add(name)
+            found[value] = name
+    return found
+
+
+def formula(value: Value, names: Mapping[Value, str]) -> str:
+    """Return how a value was computed, such as ``a * b`` or ``tanh(n)``."""
+    parts = [names[parent] for parent in value.parents]
+    if value.op in ("+", "-", "*", "/", "**"):
+        return f" {value.op} ".join(parts)
+    if value.op.startswith("**"):
+        return f"{parts[0]} {value.op[:2]} {value.op[2:]}"
+    shown = parts if len(parts) <= 6 else [*parts[:3], "...", *parts[-2:]]
+    return f"{value.op}({', '.join(shown)})"

@@ -1,0 +1,133 @@
+"""Gradient descent on scalars: the optimiser, and the loop around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pellucid.scalar.collector import collector_paused
+from pellucid.scalar.engine import Number, Value
+from pellucid.scalar.network import MLP, Seed, generator
+
+Loss = Callable[[Sequence[Value], Sequence[Number]], Value]
+
+
+class SGD:
+    """w <- w - lr_t (g + l2 w), with the rate lr_t = lr / (1 + decay (t - 1)) in step t = 1, 2, ...
+
+    l2 w is the gradient of the penalty l2 / 2 * (sum of w^2), which draws all parameters towards 0.
+    Robbins and Monro, "A stochastic approximation method", 1951.
+
+    Args:
+        parameters: the values to move.
+        lr: learning rate.
+        decay: how fast the rate falls: after 1 / decay steps it is half of lr.
+        l2: weight of the penalty.
+
+    Raises:
+        ValueError: there are no parameters, or a setting is out of range.
+    """
+
+    def __init__(
+        self, parameters: Sequence[Value], lr: float = 0.1, decay: float = 0.0, l2: float = 0.0
+    ) -> None:
+        if not parameters:
+            raise ValueError("expected parameters to move, got none; pass network.parameters()")
+        if not lr > 0 or not decay >= 0 or not l2 >= 0:
+            raise ValueError(
+                f"expected lr above 0, decay and l2 of at least 0, got {lr=}, {decay=}, {l2=}"
+            )
+        self.parameters = list(parameters)
+        self.lr = lr
+        self.decay = decay
+        self.l2 = l2
+        self.steps = 0
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.lr / (1.0 + self.decay * self.steps)
+
+    def step(self) -> None:
+        """Move every parameter against its gradient."""
+        rate = self.rate
+        for w in self.parameters:
+            w.data -= rate * (w.grad + self.l2 * w.data)
+        self.steps += 1
+
+    def zero_grad(self) -> None:
+        """Set the gradients of all parameters to 0."""
+        for w in self.parameters:
+            w.grad = 0.0
+
+
+def train(
+    network: MLP,
+    x: Sequence[Sequence[Number]],
+    y: Sequence[Number],
+    loss: Loss,
+    optimizer: SGD,
+    *,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    seed: Seed = 0,
+    progress: Callable[[int, float], None] | None = None,
+) -> list[float]:
+    """Train a network with one output; return the loss of each epoch.
+
+    An epoch is one pass over the rows: one step on all of them, or with ``batch_size`` one on each
+    batch of rows in random order. Its loss is the mean over the rows, each as it was when its step
+    was made.
+
+    Args:
+        network: what to train.
+        x: rows of inputs.
+        y: one target a row.
+        loss: such as `mse`; a function of outputs and targets.
+        optimizer: what moves the network's parameters.
+        epochs: passes over the rows.
+        batch_size: rows a step; all of them by default.
+        seed: of the order of rows.
+        progress: called with the epoch (1, 2, ...) and its loss.
+
+    Raises:
+        ValueError: rows and targets differ in number, or there are none, or a size is below 1.
+    """
+    rows = len(x)
+    if rows != len(y) or not rows:
+        raise ValueError(f"expected rows with one target each, got {rows} rows, {len(y)} targets")
+    size = rows if batch_size is None else batch_size
+    if size < 1 or epochs < 1:
+        raise ValueError(f"expected sizes of at least 1, got {epochs=}, {batch_size=}")
+    rng, order = generator(seed), list(range(rows))
+    losses = []
+    for epoch in range(1, epochs + 1):
+        if size < rows:
+            rng.shuffle(order)
+        total = 0.0
+        for start in range(0, rows, size):
+            batch = order[start : start + size]
+            total += len(batch) * step(
+                network, [x[i] for i in batch], [y[i] for i in batch], loss, optimizer
+            )
+        losses.append(total / rows)
+        if progress:
+            progress(epoch, losses[-1])
+    return losses
+
+
+def step(
+    network: MLP,
+    x: Sequence[Sequence[Number]],
+    y: Sequence[Number],
+    loss: Loss,
+    optimizer: SGD,
+) -> float:
+    """Make one step: outputs, loss, gradients, update. Return the loss before the update."""
+    with collector_paused():
+        optimizer.zero_grad()
+        error = loss([output for row in x for output in network.outputs(row)], y)
+        error.backward()
+        optimizer.step()
+        before = error.data
+        del error  # and with it the graph, before the collector can look at it
+    return before
