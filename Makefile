@@ -28,7 +28,7 @@ export PATH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train xor spiral regression digits mnist fashion \
+.PHONY: help install train moons points saturation xor spiral regression digits mnist fashion \
         test lint types bench readme lock clean
 
 help: ## list the targets
@@ -39,6 +39,15 @@ install: $(STAMP) ## make .venv and install what requirements/dev.txt locks
 
 train: $(STAMP) ## train a network on the embedded digits (no download) into runs/digits
 	$(VENV)/bin/pellucid train digits --out runs/digits $(ARGS)
+
+moons: $(STAMP) ## example: two moons on the scalar engine, one number at a time
+	$(PY) examples/moons.py $(ARGS)
+
+points: $(STAMP) ## example: four points on the scalar engine, every step written out
+	$(PY) examples/four_points.py $(ARGS)
+
+saturation: $(STAMP) ## example: what saturated neurons do to gradients, in numbers
+	$(PY) examples/saturation.py $(ARGS)
 
 xor: $(STAMP) ## example: a hidden layer learns XOR
 	$(PY) examples/xor.py $(ARGS)
@@ -70,6 +79,7 @@ types: $(STAMP) ## check the types
 
 bench: $(STAMP) ## measure speed and import time on this machine
 	$(PY) benchmarks/eager.py $(ARGS)
+	$(PY) benchmarks/scalar.py
 	$(PY) benchmarks/import_time.py
 
 readme: $(STAMP) ## print the README's figures anew (ARGS='parameters' for one of them)

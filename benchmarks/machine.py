@@ -103,14 +103,16 @@ def median_of_interleaved(
     inner: int = 1,
     clock: Callable[[], float] = time.perf_counter,
     pause: float = 0.0,
+    setup: Callable[[], object] | None = None,
 ) -> dict[str, Timing]:
     """Time the peers in turns, so that whatever else the machine does hits all of them alike.
 
     Each round calls every function ``inner`` times and divides; the next round starts with the next
     peer. One unmeasured round comes first. With a ``pause`` each turn begins with that many seconds
     of sleep and an unmeasured call: the threads of the peer before go on spinning for a while, and
-    would take the cores away. ``ratio`` is the median over the rounds of (this peer's
-    time / the first peer's time in the same round), so a slow round cancels out.
+    would take the cores away. ``setup`` is called before each turn, unmeasured too. ``ratio`` is
+    the median over the rounds of (this peer's time / the first peer's time in the same round), so a
+    slow round cancels out.
 
     Raises:
         ValueError: no functions, or fewer than one round or one call.
@@ -126,6 +128,8 @@ def median_of_interleaved(
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             function = functions[name]
+            if setup:
+                setup()
             if pause:
                 time.sleep(pause)
                 function()

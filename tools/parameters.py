@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pellucid import interop, scalar
 from results import table
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -28,9 +29,14 @@ def load(path: Path) -> ModuleType:
     return module
 
 
+def on_tensors(network: Any) -> Any:
+    """Return the network, one on scalars as the same on tensors."""
+    return interop.to_tensors(network) if isinstance(network, scalar.MLP) else network
+
+
 def count(network: Any) -> int:
     """Return the number of trained values: the sum of the parameters' sizes."""
-    return sum(int(parameter.size) for parameter in network.parameters())
+    return sum(int(parameter.size) for parameter in on_tensors(network).parameters())
 
 
 def main() -> int:
@@ -40,7 +46,7 @@ def main() -> int:
     if not paths:
         raise FileNotFoundError(f"expected examples in {EXAMPLES}, got none")
     for path in paths:
-        network = load(path).network()
+        network = on_tensors(load(path).network())
         shapes = " ".join("x".join(map(str, one.shape)) for one in network.parameters())
         rows.append((f"`examples/{path.name}`", shapes, f"{count(network):,}"))
     print(table(("example", "shapes", "parameters"), rows))

@@ -37,6 +37,7 @@ REGIONS = {
     "results": Region(("tools/results.py",)),
     "parameters": Region(("tools/parameters.py",), deterministic=True),
     "speed": Region(("benchmarks/eager.py", "--markdown")),
+    "scalar-speed": Region(("benchmarks/scalar.py", "--markdown")),
 }
 
 

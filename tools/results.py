@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NAMES = ("xor", "spiral", "regression", "digits", "mnist", "fashion")
+NAMES = ("moons", "points", "xor", "spiral", "regression", "digits", "mnist", "fashion")
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "task": str,
     "network": str,

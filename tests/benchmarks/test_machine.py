@@ -105,3 +105,14 @@ def test_nothing_to_measure_is_refused(count: int, rounds: int, inner: int) -> N
     functions = {str(number): lambda: None for number in range(count)}
     with pytest.raises(ValueError, match="expected at least one function, one round and one call"):
         machine.median_of_interleaved(functions, rounds=rounds, inner=inner)
+
+
+def test_setup_comes_before_each_turn() -> None:
+    calls: list[str] = []
+    machine.median_of_interleaved(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")},
+        rounds=2,
+        inner=2,
+        setup=lambda: calls.append("-"),
+    )
+    assert "".join(calls) in {"-bb-aa" + "-aa-bb" + "-bb-aa", "-aa-bb" + "-aa-bb" + "-bb-aa"}

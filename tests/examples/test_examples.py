@@ -13,6 +13,8 @@ import results
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = {  # of each example's results
+    "moons": "moons",
+    "four_points": "points",
     "xor": "xor",
     "spiral": "spiral",
     "sine_regression": "regression",
@@ -20,7 +22,10 @@ FOLDERS = {  # of each example's results
     "mnist": "mnist",
     "fashion_mnist": "fashion",
 }
+TALKS = {"saturation"}  # print numbers, and train nothing
 PICTURES = {
+    "moons": {"decision_boundary.png"},
+    "four_points": {"graph.svg"},
     "xor": {"decision_boundary.png"},
     "spiral": {"decision_boundary.png"},
     "sine_regression": {"regression_fit.png"},
@@ -34,7 +39,7 @@ def run(name: str, *words: str) -> dict[str, object]:
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == FOLDERS.keys()
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == FOLDERS.keys() | TALKS
     assert set(results.NAMES) == set(FOLDERS.values())
 
 
@@ -60,6 +65,35 @@ def test_in_short(
     images = {"confusion_matrix.png", "predictions.png"}
     wanted = {"results.json", "training_curves.png"} | PICTURES.get(name, images)
     assert {path.name for path in Path("runs", FOLDERS[name]).iterdir()} == wanted
+
+
+def test_moons_reach_their_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in "01":
+        written = run("moons", "--seed", seed)
+        assert written["accuracy"] == 1.0
+        assert written["epochs"] <= 100
+
+
+def test_four_points_reach_their_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in "012":
+        written = run("four_points", "--seed", seed)
+        assert written["value"] < written["target"]
+
+
+def test_saturation_shows_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    example = parameters.load(EXAMPLES / "saturation.py")
+    for seed in "01":
+        example.main(["--seed", seed])
+        printed = capsys.readouterr().out
+        *_, ratios = (line for line in printed.splitlines() if line.startswith("last/first"))
+        small, good, large = (float(number) for number in ratios.split()[1:])
+        assert good < 100 < 1000 < min(small, large)
+        gradients = [line.split()[2::2] for line in printed.splitlines() if "gradient " in line]
+        tanh, logit = zip(*((float(a), float(b)) for a, b in gradients), strict=True)
+        assert list(tanh) == sorted(tanh, reverse=True)
+        assert list(logit) == sorted(logit)
 
 
 def test_xor_reaches_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

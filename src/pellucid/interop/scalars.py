@@ -179,7 +179,8 @@ def difference(name: str, ours: Array, theirs: Array, tolerance: float) -> str:
     bad = ~((gap <= tolerance) | (ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
     if not bad.any():
         return ""
-    first, worst = (tuple(int(i) for i in np.argwhere(bad)[0]), float(np.nanmax(gap)))
+    first = tuple(int(i) for i in np.argwhere(bad)[0])
+    worst = float(np.max(gap))
     return (
         f"{name} in {bad.sum()} of {bad.size} places, by up to {worst:.3g}, first at {first}: "
         f"{ours[first]:.12g} on scalars, {theirs[first]:.12g} on tensors"

@@ -13,25 +13,20 @@ infinite, and so is the gradient. Where a factor of a chain is 0, so is the chai
 from __future__ import annotations
 
 import math
-from functools import total_ordering
-from numbers import Real
 from typing import Any
 
 from pellucid.scalar.collector import collector_paused
+from pellucid.scalar.manners import Manners, to_float
 
 Number = float | int
 
 
-@total_ordering
-class Value:
+class Value(Manners):
     """A number that remembers how it was computed.
 
     ``data`` is the number and ``grad`` the derivative, with respect to it, of whatever `backward`
-    was called on. ``label`` is a name for pictures and explanations. Comparing compares the data,
-    but as a key of a dictionary or in a set a value is only ever itself.
-
-    Raises:
-        TypeError: ``data`` is not a number.
+    was called on. ``label`` is a name for pictures and explanations. What is no number is refused
+    with a TypeError.
     """
 
     __slots__ = ("data", "grad", "label", "op", "parents", "slopes")
@@ -164,34 +159,6 @@ class Value:
             for parent in node.parents:
                 parent.grad = 0.0
 
-    # Python's manners: 2 + x, 2 / x, x < 3, float(x), print(x)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __rsub__(self, other: Number) -> Value:
-        return Value(other) - self
-
-    def __rtruediv__(self, other: Number) -> Value:
-        return Value(other) / self
-
-    def __rpow__(self, other: Number) -> Value:
-        return Value(other) ** self
-
-    def __lt__(self, other: Value | Number) -> bool:
-        return self.data < to_float(other)
-
-    def __eq__(self, other: object) -> bool:
-        return self.data == float(other) if isinstance(other, Value | Real) else NotImplemented
-
-    __hash__ = object.__hash__
-
-    def __float__(self) -> float:
-        return self.data
-
-    def __repr__(self) -> str:
-        name = f", label={self.label!r}" if self.label else ""
-        return f"Value({self.data:g}{name}, grad={self.grad:g})"
-
 
 def history(value: Value) -> list[Value]:
     """Return the results that a value was computed through, itself first, parents after children.
@@ -215,13 +182,6 @@ def history(value: Value) -> list[Value]:
                     stack.append(parent)  # noqa: PERF401 - a list of two takes longer
     listed.reverse()
     return listed
-
-
-def to_float(number: object) -> float:
-    """Return a number, or a value's, as a float."""
-    if isinstance(number, Value | Real):
-        return float(number)
-    raise TypeError(f"expected a number, got {type(number).__name__}")
 
 
 def logistic(x: float) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
 from pellucid.scalar.drawing import draw
 from pellucid.scalar.engine import Value, history
+from pellucid.scalar.naming import formula, names
 from pellucid.scalar.picture import Drawing
+from pellucid.scalar.why import Explanation, why
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,10 @@ class Backprop:
         self.taken += 1
         return Step(self, self.taken, child, tuple(passes))
 
+    def why(self, node: Value, paths: int = 5) -> Explanation:
+        """Explain the derivative of the output with respect to a value; see `why`."""
+        return why(node, self.out, paths)
+
     def __len__(self) -> int:
         """The number of steps in all."""
         return len(self.results)
@@ -139,37 +144,3 @@ def backprop(out: Value) -> Backprop:
         print(step)
     """
     return Backprop(out)
-
-
-def names(results: Sequence[Value]) -> dict[Value, str]:
-    """Return a name for each of the results, newest first, and their parents.
-
-    That is the label, if no other value has it; else a number for a leaf, v1, v2, ... for a result.
-    """
-    found: dict[Value, str] = {}
-    taken: set[str] = set()
-    fresh = 0
-    for result in reversed(results):
-        for value in (*result.parents, result):
-            if value in found:
-                continue
-            name = value.label
-            if not name and not value.parents:
-                name = f"{value.data:.4g}"
-            elif not name or name in taken:
-                fresh += 1
-                name = f"{name}v{fresh}" if not name else f"{name}#{fresh}"
-            taken.add(name)
-            found[value] = name
-    return found
-
-
-def formula(value: Value, names: Mapping[Value, str]) -> str:
-    """Return how a value was computed, such as ``a * b`` or ``tanh(n)``."""
-    parts = [names[parent] for parent in value.parents]
-    if value.op in ("+", "-", "*", "/", "**"):
-        return f" {value.op} ".join(parts)
-    if value.op.startswith("**"):
-        return f"{parts[0]} {value.op[:2]} {value.op[2:]}"
-    shown = parts if len(parts) <= 6 else [*parts[:3], "...", *parts[-2:]]
-    return f"{value.op}({', '.join(shown)})"

@@ -90,7 +90,8 @@ def train(
         progress: called with the epoch (1, 2, ...) and its loss.
 
     Raises:
-        ValueError: rows and targets differ in number, or there are none, or a size is below 1.
+        ValueError: rows and targets differ in number, or there are none, a size is below 1, or the
+            network has several outputs.
     """
     rows = len(x)
     if rows != len(y) or not rows:
@@ -98,6 +99,9 @@ def train(
     size = rows if batch_size is None else batch_size
     if size < 1 or epochs < 1:
         raise ValueError(f"expected sizes of at least 1, got {epochs=}, {batch_size=}")
+    outputs = len(network.layers[-1].neurons)
+    if outputs != 1:
+        raise ValueError(f"expected a network with one output to train, got {outputs}")
     rng, order = generator(seed), list(range(rows))
     losses = []
     for epoch in range(1, epochs + 1):

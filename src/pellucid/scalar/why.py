@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pellucid.scalar.engine import Value, history
-from pellucid.scalar.steps import names
+from pellucid.scalar.naming import names
 
 LONGEST = 12  # factors of a path that are written out
 MANY = 10**15  # paths are not counted beyond
