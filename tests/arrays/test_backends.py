@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from contracts import op_oracles as oracle
 from pellucid import Tensor, arrays
-from pellucid.arrays import convolution
 from pellucid.arrays import numpy as xp
 from support import strict
 
@@ -115,14 +114,46 @@ def test_output_size_counts_the_places_a_kernel_fits(drawn: tuple[int, ...]) -> 
 
 def test_windows_are_a_read_only_view() -> None:
     x = np.arange(12.0).reshape(1, 6, 2)
-    seen = convolution.windows(x, (3,), (1,), ((0, 0),), (1,))
+    seen = xp.windows(x, kernel=(3,), stride=(1,), padding=((0, 0),), dilation=(1,))
     assert seen.shape == (1, 4, 3, 2)
     assert np.shares_memory(seen, x)
     assert not seen.flags.writeable
     np.testing.assert_array_equal(seen[0, 1], x[0, 1:4])
-    np.testing.assert_array_equal(
-        convolution.windows(x, (2,), (2,), ((1, 0),), (3,))[0, :, :, 0], [[0, 4], [2, 8]]
-    )
+    how: dict[str, Any] = {"kernel": (2,), "stride": (2,), "padding": ((1, 0),), "dilation": (3,)}
+    np.testing.assert_array_equal(xp.windows(x, **how)[0, :, :, 0], [[0, 4], [2, 8]])
+    np.testing.assert_array_equal(xp.windows(x, value=-1, **how)[0, :, :, 0], [[-1, 4], [2, 8]])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kernel": (0,)}, {"stride": (0,)}, {"stride": (-1,)}, {"dilation": (-1,)},
+     {"padding": ((-1, 0),)}],
+    ids=str,
+)  # fmt: skip
+def test_windows_beyond_the_memory_of_x_are_refused(wrong: dict[str, Any]) -> None:
+    how: dict[str, Any] = {"kernel": (2,), "stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
+    with pytest.raises(ValueError, match="expected kernel, stride and dilation of at least 1"):
+        xp.windows(np.zeros((1, 4, 1)), **(how | wrong))
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "groups"),
+    [
+        (4, (2, 4), 1),
+        (3, (1, 4), 2),
+        (4, (2, 3), 2),
+        (4, (1, 4), 2),
+        (4, (4, 4), 2),
+        (4, (4, 4), 0),
+    ],
+)
+def test_channels_that_do_not_fit_are_refused(
+    channels: int, kernel: tuple[int, int], groups: int
+) -> None:
+    """NumPy would broadcast some of them to a wrong result."""
+    how: dict[str, Any] = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,), "groups": groups}
+    with pytest.raises(ValueError, match=r"channels .*got"):
+        xp.conv(np.zeros((1, 5, channels)), np.zeros((3, *kernel)), **how)
 
 
 def test_a_kernel_that_does_not_fit() -> None:

@@ -20,7 +20,10 @@ VERSION = "2024.12"
 DTYPES = frozenset(Namespace.__annotations__)
 PROTOCOL = DTYPES | {name for name in vars(Namespace) if not name.startswith("_")}
 BEYOND = frozenset(
-    ["own", "erf", "einsum", "index", "scatter_add", "pad", "conv", "conv_input", "conv_kernel"]
+    [
+        *("own", "erf", "einsum", "index", "scatter_add", "pad"),
+        *("windows", "windows_input", "conv", "conv_input", "conv_kernel"),
+    ]
 )
 StrictArray = type(array_api_strict.zeros(()))
 

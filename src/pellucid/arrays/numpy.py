@@ -7,7 +7,6 @@ arrays of a mini-batch the wrapper around them costs more than the work.
 from __future__ import annotations
 
 import builtins
-import math
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,9 @@ from numpy import (
     zeros_like,
 )
 
-from pellucid.arrays.convolution import conv, conv_input, conv_kernel
+from pellucid.arrays.convolution import conv, conv_input, conv_kernel, windows, windows_input
 from pellucid.arrays.protocol import Array, Axis, DType, Pairs, Shape
+from pellucid.arrays.special import erf
 
 __all__ = [  # noqa: RUF022 - in the protocol's order
     "float32", "uint32",
@@ -61,7 +61,8 @@ __all__ = [  # noqa: RUF022 - in the protocol's order
     "floor", "ceil", "round", "isfinite", "isnan", "logical_and", "logical_or", "logical_not",
     "maximum", "minimum", "clip", "where", "sum", "max", "min", "any", "all", "argmax", "argmin",
     "reshape", "permute_dims", "broadcast_to", "expand_dims", "squeeze", "concat", "stack", "flip",
-    "own", "erf", "einsum", "index", "scatter_add", "pad", "conv", "conv_input", "conv_kernel",
+    "own", "erf", "einsum", "index", "scatter_add", "pad", "windows", "windows_input",
+    "conv", "conv_input", "conv_kernel",
 ]  # fmt: skip
 
 
@@ -113,14 +114,6 @@ def broadcast_to(x: Array, /, shape: Shape) -> Array:
 def squeeze(x: Array, /, axis: int | tuple[int, ...]) -> Array:
     """Return x without the given axes of size 1."""
     return x.squeeze(axis)
-
-
-_erf = np.frompyfunc(math.erf, 1, 1)
-
-
-def erf(x: Array, /) -> Array:
-    """Return the Gauss error function; NumPy has none, so the C library's is called."""
-    return np.asarray(_erf(x)).astype(x.dtype)
 
 
 def own(x: Array, /, *, copy: builtins.bool) -> Array:

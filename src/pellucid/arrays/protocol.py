@@ -99,14 +99,54 @@ class Namespace(Protocol):
         """Return x with ``(before, after)`` more elements of ``value`` along each axis."""
         ...
 
-    def conv(
-        self, x: Array, w: Array, /, *, stride: Shape, padding: Pairs, dilation: Shape
+    def windows(
+        self,
+        x: Array,
+        /,
+        *,
+        kernel: Shape,
+        stride: Shape,
+        padding: Pairs,
+        dilation: Shape,
+        value: float = 0.0,
     ) -> Array:
-        """Return the cross-correlation of x ``(N, *size, Ci)`` with w ``(*kernel, Ci, Co)``."""
+        """Return the patches ``(N, *out, *kernel, C)`` of x, with ``value`` around it."""
+        ...
+
+    def windows_input(
+        self, g: Array, /, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape
+    ) -> Array:
+        """Return the gradient of `windows` for x of spatial ``size``, given g of its output."""
+        ...
+
+    def conv(
+        self,
+        x: Array,
+        w: Array,
+        /,
+        *,
+        stride: Shape,
+        padding: Pairs,
+        dilation: Shape,
+        groups: int = 1,
+    ) -> Array:
+        """Return the cross-correlation of x ``(N, *size, Ci)`` with w.
+
+        w is ``(*kernel, Ci // groups, Co)``.
+        """
         ...
 
     def conv_input(
-        self, g: Array, w: Array, /, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape
+        self,
+        g: Array,
+        w: Array,
+        /,
+        *,
+        size: Shape,
+        stride: Shape,
+        padding: Pairs,
+        dilation: Shape,
+        groups: int = 1,
     ) -> Array:
         """Return the gradient of `conv` for x of spatial ``size``, given g of its output."""
         ...
@@ -121,6 +161,7 @@ class Namespace(Protocol):
         stride: Shape,
         padding: Pairs,
         dilation: Shape,
+        groups: int = 1,
     ) -> Array:
         """Return the gradient of `conv` for w of spatial ``kernel``, given g of its output."""
         ...

@@ -19,7 +19,17 @@ from pellucid.arrays import Axis, DType, Namespace, Pairs, Shape, namespace, reg
 from pellucid.autograd.apply import DEFAULT_DTYPE, floating, to_array
 from pellucid.autograd.tensor import Tensor, apply, as_tensor, matmul, split_key
 from pellucid.errors import ShapeError
-from pellucid.ops import compare, elementwise, linalg, random, reduce
+from pellucid.ops import (
+    activations,
+    compare,
+    elementwise,
+    linalg,
+    normalise,
+    pool,
+    random,
+    recurrent,
+    reduce,
+)
 from pellucid.ops import conv as convolution
 from pellucid.ops import index as indexing
 from pellucid.ops import shape as shaping
@@ -28,14 +38,16 @@ __all__ = [  # noqa: RUF022 - in the protocol's order
     "float32", "float64", "int64", "uint32", "bool",
     "asarray", "arange", "zeros", "ones", "zeros_like", "ones_like", "astype",
     "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tanh",
-    "sigmoid", "softplus", "relu", "leaky_relu", "erf", "floor", "ceil", "round", "power",
-    "maximum", "minimum", "clip", "where", "identity", "isfinite", "isnan",
+    "sigmoid", "softplus", "relu", "leaky_relu", "elu", "selu", "silu", "gelu", "erf",
+    "floor", "ceil", "round", "power", "maximum", "minimum", "clip", "where", "identity",
+    "isfinite", "isnan",
     "logical_and", "logical_or", "logical_not",
     "sum", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "norm",
-    "logsumexp", "softmax", "log_softmax", "cross_entropy",
+    "logsumexp", "softmax", "log_softmax", "cross_entropy", "standardise", "rms_normalise",
     "reshape", "permute_dims", "broadcast_to", "expand_dims", "squeeze", "concat", "stack",
     "split", "flip", "pad", "index", "take", "gather", "scatter_add", "matmul", "einsum", "conv",
-    "conv_input", "conv_kernel", "uniform",
+    "conv_input", "conv_kernel", "windows", "windows_input", "max_pool", "avg_pool",
+    "rnn", "lstm", "gru", "uniform",
 ]  # fmt: skip
 
 
@@ -157,6 +169,37 @@ def relu(x: Any, /) -> Tensor:
 def leaky_relu(x: Any, /, *, slope: float = 0.01) -> Tensor:
     """Return x where it is positive, slope * x elsewhere."""
     return apply(elementwise.LeakyRelu, as_tensor(x), slope=float(slope))
+
+
+def elu(x: Any, /, *, alpha: float = 1.0) -> Tensor:
+    """Return x where it is positive, alpha * (e^x - 1) elsewhere."""
+    return apply(activations.Elu, as_tensor(x), alpha=float(alpha))
+
+
+def selu(x: Any, /) -> Tensor:
+    """Return 1.0507 * elu(x, alpha=1.6733), which keeps mean 0 and variance 1 from layer to layer.
+
+    The two numbers solve the equations of that fixed point (Klambauer et al., NeurIPS 2017).
+    """
+    return 1.0507009873554805 * elu(x, alpha=1.6732632423543772)
+
+
+def silu(x: Any, /) -> Tensor:
+    """Return x * sigmoid(x)."""
+    return apply(activations.Silu, as_tensor(x))
+
+
+def gelu(x: Any, /, *, approximate: builtins.bool = False) -> Tensor:
+    """Return x times the share of the normal distribution below x, or its tanh approximation.
+
+    Raises:
+        TypeError: ``approximate`` is no truth value; PyTorch's "tanh" is True here, "none" False.
+    """
+    if not isinstance(approximate, builtins.bool):
+        raise TypeError(
+            f"gelu: expected approximate to be True (tanh) or False (exact), got {approximate!r}"
+        )
+    return apply(activations.GeluTanh if approximate else activations.Gelu, as_tensor(x))
 
 
 def erf(x: Any, /) -> Tensor:
@@ -322,6 +365,16 @@ def cross_entropy(z: Any, y: Any, /) -> Tensor:
     return apply(reduce.CrossEntropy, floating(as_tensor(z)), labels)
 
 
+def standardise(x: Any, /, *, axis: Axis = None, eps: float = 1e-5) -> Tensor:
+    """Return (x - mean) / sqrt(var + eps) over axes, the heart of batch and layer normalisation."""
+    return apply(normalise.Standardise, as_tensor(x), axis=axis, eps=float(eps))
+
+
+def rms_normalise(x: Any, /, *, axis: Axis = None, eps: float = 1e-6) -> Tensor:
+    """Return x / sqrt(mean(x^2) + eps) over axes."""
+    return apply(normalise.RmsNormalise, as_tensor(x), axis=axis, eps=float(eps))
+
+
 # shape
 
 
@@ -471,37 +524,139 @@ def einsum(subscripts: str, /, *operands: Any) -> Tensor:
     return apply(linalg.Einsum, *tensors, subscripts=text)
 
 
-def conv(x: Any, w: Any, /, *, stride: Shape, padding: Pairs, dilation: Shape) -> Tensor:
-    """Return the convolution of x ``(N, *size, Ci)`` with w ``(*kernel, Ci, Co)``."""
-    return apply(convolution.Conv, *_pair(x, w), stride=stride, padding=padding, dilation=dilation)
+def conv(
+    x: Any, w: Any, /, *, stride: Shape, padding: Pairs, dilation: Shape, groups: int = 1
+) -> Tensor:
+    """Return the convolution of x ``(N, *size, Ci)`` with w ``(*kernel, Ci // groups, Co)``."""
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return apply(convolution.Conv, *_pair(x, w), **how)
 
 
 def conv_input(
-    g: Any, w: Any, /, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape
+    g: Any,
+    w: Any,
+    /,
+    *,
+    size: Shape,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int = 1,
 ) -> Tensor:
     """Return the gradient of `conv` with respect to x, given g of its output."""
-    return apply(
-        convolution.ConvInput,
-        *_pair(g, w),
-        size=size,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-    )
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return apply(convolution.ConvInput, *_pair(g, w), size=size, **how)
 
 
 def conv_kernel(
-    x: Any, g: Any, /, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
+    x: Any,
+    g: Any,
+    /,
+    *,
+    kernel: Shape,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int = 1,
 ) -> Tensor:
     """Return the gradient of `conv` with respect to w, given g of its output."""
-    return apply(
-        convolution.ConvKernel,
-        *_pair(x, g),
-        kernel=kernel,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-    )
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return apply(convolution.ConvKernel, *_pair(x, g), kernel=kernel, **how)
+
+
+# windows
+
+
+def windows(
+    x: Any,
+    /,
+    *,
+    kernel: Shape,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    value: float = 0.0,
+) -> Tensor:
+    """Return the patches ``(N, *out, *kernel, C)`` of x ``(N, *size, C)``, ``value`` around it."""
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "value": value}
+    return apply(pool.Windows, as_tensor(x), kernel=kernel, **how)
+
+
+def windows_input(
+    g: Any, /, *, size: Shape, stride: Shape, padding: Pairs, dilation: Shape
+) -> Tensor:
+    """Return the gradient of `windows` for x of spatial ``size``, given g of its output."""
+    how = {"stride": stride, "padding": padding, "dilation": dilation}
+    return apply(pool.WindowsInput, as_tensor(g), size=size, **how)
+
+
+def max_pool(x: Any, /, *, kernel: Shape, stride: Shape, padding: Pairs) -> Tensor:
+    """Return the largest element of each window of x ``(N, *size, C)``; padding is never it."""
+    _refuse_empty_windows("max_pool", kernel, padding)
+    how = {"kernel": kernel, "stride": stride, "padding": padding}
+    return apply(pool.MaxPool, as_tensor(x), **how)
+
+
+def avg_pool(
+    x: Any,
+    /,
+    *,
+    kernel: Shape,
+    stride: Shape,
+    padding: Pairs,
+    count_include_pad: builtins.bool = False,
+) -> Tensor:
+    """Return the mean of each window of x ``(N, *size, C)``, without or with the padding."""
+    _refuse_empty_windows("avg_pool", kernel, padding)
+    how = {"kernel": kernel, "stride": stride, "padding": padding}
+    return apply(pool.AvgPool, as_tensor(x), **how, count_include_pad=count_include_pad)
+
+
+def _refuse_empty_windows(name: str, kernel: Shape, padding: Pairs) -> None:
+    if builtins.any(builtins.max(pair) >= k for pair, k in zip(padding, kernel, strict=True)):
+        raise ValueError(
+            f"{name}: expected padding smaller than the kernel, so that every window holds an "
+            f"element, got {padding=} for {kernel=}"
+        )
+
+
+# recurrent networks
+
+
+def rnn(z: Any, u: Any, h: Any, /, *, relu: builtins.bool = False) -> Tensor:
+    """Return the states ``(N, T, H)`` of a simple recurrent network; see `nn.RNN`.
+
+    Args:
+        z: what the input says to each step, x @ W + b, ``(N, T, H)``.
+        u: recurrent weights ``(H, H)``.
+        h: state before the first step ``(N, H)``.
+        relu: whether relu takes the place of tanh.
+    """
+    return apply(recurrent.Rnn, *map(as_tensor, (z, u, h)), relu=relu)
+
+
+def lstm(z: Any, u: Any, h: Any, c: Any, /) -> Tensor:
+    """Return the states h and c of a long short-term memory, ``(N, T, 2 H)``; see `nn.LSTM`.
+
+    Args:
+        z: what the input says to the four gates at each step, ``(N, T, 4 H)``.
+        u: recurrent weights ``(H, 4 H)``.
+        h: output before the first step ``(N, H)``.
+        c: state of the cell before the first step ``(N, H)``.
+    """
+    return apply(recurrent.Lstm, *map(as_tensor, (z, u, h, c)))
+
+
+def gru(z: Any, u: Any, b: Any, h: Any, /) -> Tensor:
+    """Return the states ``(N, T, H)`` of a gated recurrent unit; see `nn.GRU`.
+
+    Args:
+        z: what the input says to the three gates at each step, ``(N, T, 3 H)``.
+        u: recurrent weights ``(H, 3 H)``.
+        b: recurrent biases ``(3 H,)``.
+        h: state before the first step ``(N, H)``.
+    """
+    return apply(recurrent.Gru, *map(as_tensor, (z, u, b, h)))
 
 
 # random

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from pellucid.ops import compare, conv, elementwise, index, linalg, random, reduce, shape
+from pellucid.ops import (
+    activations,
+    compare,
+    conv,
+    elementwise,
+    index,
+    linalg,
+    normalise,
+    pool,
+    random,
+    recurrent,
+    reduce,
+    shape,
+)
 from pellucid.ops.op import REGISTRY, Gradients, Op
 
 __all__ = [
     "REGISTRY",
     "Gradients",
     "Op",
+    "activations",
     "compare",
     "conv",
     "elementwise",
     "index",
     "linalg",
+    "normalise",
+    "pool",
     "random",
+    "recurrent",
     "reduce",
     "shape",
 ]

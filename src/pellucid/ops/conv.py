@@ -1,12 +1,16 @@
 """Convolution, channels last. Three bilinear maps, each the gradient of the other two.
 
-x is ``(N, *size, Ci)``, w ``(*kernel, Ci, Co)``, the output ``(N, *out, Co)``. As everywhere in
-this field, "convolution" is cross-correlation: the kernel is not flipped.
+x is ``(N, *size, Ci)``, w ``(*kernel, Ci // groups, Co)``, the output ``(N, *out, Co)``. As
+everywhere in this field, "convolution" is cross-correlation: the kernel is not flipped. The
+channels of input and output are cut into ``groups`` runs; an output channel sums over the input
+channels c of its own run. All three take ``stride``, ``padding``, ``dilation`` and ``groups``.
 """
 
 from __future__ import annotations
 
-from pellucid.arrays import Array, Namespace, Pairs, Shape
+from typing import Any
+
+from pellucid.arrays import Array, Namespace, Shape
 from pellucid.ops.op import Gradients, Op
 
 
@@ -16,18 +20,14 @@ class Conv(Op):
     casts = "common"
 
     @staticmethod
-    def forward(
-        xp: Namespace, x: Array, w: Array, *, stride: Shape, padding: Pairs, dilation: Shape
-    ) -> Array:
-        return xp.conv(x, w, stride=stride, padding=padding, dilation=dilation)
+    def forward(xp: Namespace, x: Array, w: Array, **how: Any) -> Array:
+        return xp.conv(x, w, **how)
 
     @staticmethod
-    def vjp(
-        xp: Namespace, g: Array, out: Array, x: Array, w: Array, **how: Shape | Pairs
-    ) -> Gradients:
+    def vjp(xp: Namespace, g: Array, out: Array, x: Array, w: Array, **how: Any) -> Gradients:
         return (
-            lambda: xp.conv_input(g, w, size=x.shape[1:-1], **how),  # type: ignore[arg-type]
-            lambda: xp.conv_kernel(x, g, kernel=w.shape[:-2], **how),  # type: ignore[arg-type]
+            lambda: xp.conv_input(g, w, size=x.shape[1:-1], **how),
+            lambda: xp.conv_kernel(x, g, kernel=w.shape[:-2], **how),
         )
 
 
@@ -37,17 +37,8 @@ class ConvInput(Op):
     casts = "common"
 
     @staticmethod
-    def forward(
-        xp: Namespace,
-        y: Array,
-        w: Array,
-        *,
-        size: Shape,
-        stride: Shape,
-        padding: Pairs,
-        dilation: Shape,
-    ) -> Array:
-        return xp.conv_input(y, w, size=size, stride=stride, padding=padding, dilation=dilation)
+    def forward(xp: Namespace, y: Array, w: Array, *, size: Shape, **how: Any) -> Array:
+        return xp.conv_input(y, w, size=size, **how)
 
     @staticmethod
     def vjp(
@@ -58,11 +49,11 @@ class ConvInput(Op):
         w: Array,
         *,
         size: Shape,
-        **how: Shape | Pairs,
+        **how: Any,
     ) -> Gradients:
         return (
-            lambda: xp.conv(g, w, **how),  # type: ignore[arg-type]
-            lambda: xp.conv_kernel(g, y, kernel=w.shape[:-2], **how),  # type: ignore[arg-type]
+            lambda: xp.conv(g, w, **how),
+            lambda: xp.conv_kernel(g, y, kernel=w.shape[:-2], **how),
         )
 
 
@@ -72,19 +63,8 @@ class ConvKernel(Op):
     casts = "common"
 
     @staticmethod
-    def forward(
-        xp: Namespace,
-        x: Array,
-        y: Array,
-        *,
-        kernel: Shape,
-        stride: Shape,
-        padding: Pairs,
-        dilation: Shape,
-    ) -> Array:
-        return xp.conv_kernel(
-            x, y, kernel=kernel, stride=stride, padding=padding, dilation=dilation
-        )
+    def forward(xp: Namespace, x: Array, y: Array, *, kernel: Shape, **how: Any) -> Array:
+        return xp.conv_kernel(x, y, kernel=kernel, **how)
 
     @staticmethod
     def vjp(
@@ -95,9 +75,9 @@ class ConvKernel(Op):
         y: Array,
         *,
         kernel: Shape,
-        **how: Shape | Pairs,
+        **how: Any,
     ) -> Gradients:
         return (
-            lambda: xp.conv_input(y, g, size=x.shape[1:-1], **how),  # type: ignore[arg-type]
-            lambda: xp.conv(x, g, **how),  # type: ignore[arg-type]
+            lambda: xp.conv_input(y, g, size=x.shape[1:-1], **how),
+            lambda: xp.conv(x, g, **how),
         )
