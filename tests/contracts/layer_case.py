@@ -23,7 +23,7 @@ class Sample:
     """A layer, an input, the shape of its output, and the same in PyTorch.
 
     ``torch(torch, x, p)`` computes the output in evaluation from tensors; ``p`` holds the
-    parameters by path. An input of integers, such as class numbers, has no gradient.
+    parameters and buffers by path. An input of integers, such as class numbers, has no gradient.
     """
 
     label: str
@@ -33,6 +33,7 @@ class Sample:
     torch: Callable[[Any, Any, Parameters], Any]
     random: bool = False  # whether training draws random numbers
     batch: bool = False  # whether training looks at the whole batch, as batch normalisation does
+    drawn: bool = True  # whether the starting values, where there are any, are random numbers
 
 
 def normal(*shape: int) -> np.ndarray:

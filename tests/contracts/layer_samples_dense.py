@@ -1,8 +1,10 @@
-"""Samples of dense layers, activations, dropout and containers."""
+"""Samples of dense layers, activations, dropout, embeddings and containers."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from contracts.layer_case import Parameters, Sample, dense, elementwise, normal
 from pellucid import nn
@@ -14,6 +16,25 @@ def deep(torch: Any, x: Any, p: Parameters) -> Any:
     x = torch.tanh(dense(torch, x, p, "layers.0.layers.1."))
     return torch.softmax(dense(torch, x, p, "layers.1."), -1)
 
+
+def branches(torch: Any, x: Any, p: Parameters) -> list[Any]:
+    """Return what comes out of two dense branches."""
+    return [dense(torch, x, p, "layers.0."), torch.tanh(dense(torch, x, p, "layers.1."))]
+
+
+def padded(torch: Any, x: Any, p: Parameters) -> Any:
+    """Return the rows of a table whose row 1 reads as 0."""
+    keep = torch.ones(p["weight"].shape, dtype=torch.float64)
+    keep[1] = 0
+    return torch.nn.functional.embedding(x, p["weight"] * keep)
+
+
+def embedding(torch: Any, x: Any, p: Parameters) -> Any:
+    """Return the rows of a table."""
+    return torch.nn.functional.embedding(x, p["weight"])
+
+
+ROWS = np.array([[0, 3, 1, 0], [4, 1, 1, 2]])
 
 SAMPLES: dict[str, list[Sample]] = {
     "Linear": elementwise(nn.Linear, lambda torch, x: x),
@@ -28,6 +49,43 @@ SAMPLES: dict[str, list[Sample]] = {
             lambda torch, x, p: torch.nn.functional.leaky_relu(x, 0.3),
         ),
     ],
+    "ELU": [
+        *elementwise(nn.ELU, lambda torch, x: torch.nn.functional.elu(x)),
+        Sample(
+            "alpha",
+            lambda: nn.ELU(0.4),
+            normal(2, 3),
+            (2, 3),
+            lambda torch, x, p: torch.nn.functional.elu(x, 0.4),
+        ),
+    ],
+    "SELU": elementwise(nn.SELU, lambda torch, x: torch.nn.functional.selu(x)),
+    "GELU": [
+        *elementwise(nn.GELU, lambda torch, x: torch.nn.functional.gelu(x)),
+        *(
+            Sample(
+                f"approximate {shape}",
+                lambda: nn.GELU(approximate=True),
+                normal(*shape),
+                shape,
+                lambda torch, x, p: torch.nn.functional.gelu(x, approximate="tanh"),
+            )
+            for shape in [(4, 3), (2, 3, 5)]
+        ),
+    ],
+    "SiLU": elementwise(nn.SiLU, lambda torch, x: torch.nn.functional.silu(x)),
+    "Softplus": elementwise(nn.Softplus, lambda torch, x: torch.nn.functional.softplus(x)),
+    "HardTanh": [
+        *elementwise(nn.HardTanh, lambda torch, x: torch.nn.functional.hardtanh(x)),
+        Sample(
+            "bounds",
+            lambda: nn.HardTanh(-0.3, 0.6),
+            normal(2, 3),
+            (2, 3),
+            lambda torch, x, p: torch.nn.functional.hardtanh(x, -0.3, 0.6),
+        ),
+    ],
+    "LogSoftmax": elementwise(nn.LogSoftmax, lambda torch, x: torch.log_softmax(x, -1)),
     "Sigmoid": elementwise(nn.Sigmoid, lambda torch, x: torch.sigmoid(x)),
     "Tanh": elementwise(nn.Tanh, lambda torch, x: torch.tanh(x)),
     "Softmax": elementwise(nn.Softmax, lambda torch, x: torch.softmax(x, -1)),
@@ -52,6 +110,11 @@ SAMPLES: dict[str, list[Sample]] = {
             lambda torch, x, p: torch.softmax(dense(torch, x, p), -1),
         ),
     ],
+    "Embedding": [
+        Sample("matrix", lambda: nn.Embedding(5, 3), ROWS, (2, 4, 3), embedding),
+        Sample("labels", lambda: nn.Embedding(5, 3), ROWS[0], (4, 3), embedding),
+        Sample("padding", lambda: nn.Embedding(5, 3, padding_idx=1), ROWS, (2, 4, 3), padded),
+    ],
     "Dropout": [
         Sample(
             "rate 0.4",
@@ -62,6 +125,65 @@ SAMPLES: dict[str, list[Sample]] = {
             random=True,
         ),
         Sample("rate 0", lambda: nn.Dropout(0.0), normal(4, 3), (4, 3), lambda t, x, p: x),
+    ],
+    "Residual": [
+        Sample(
+            "same shape",
+            lambda: nn.Residual(nn.Dense(3, 5, "tanh"), nn.Dense(5, 3)),
+            normal(4, 3),
+            (4, 3),
+            lambda torch, x, p: (
+                x + dense(torch, torch.tanh(dense(torch, x, p, "layers.0.")), p, "layers.1.")
+            ),
+        ),
+        Sample(
+            "shortcut",
+            lambda: nn.Residual([nn.Dense(3, 5, "tanh")], shortcut=nn.Dense(3, 5, bias=False)),
+            normal(2, 4, 3),
+            (2, 4, 5),
+            lambda torch, x, p: (
+                dense(torch, x, p, "shortcut.") + torch.tanh(dense(torch, x, p, "layers.0."))
+            ),
+        ),
+    ],
+    "Parallel": [
+        Sample(
+            "concat",
+            lambda: nn.Parallel(nn.Dense(3, 2), nn.Dense(3, 4, "tanh")),
+            normal(5, 3),
+            (5, 6),
+            lambda torch, x, p: torch.concat(branches(torch, x, p), -1),
+        ),
+        Sample(
+            "concat along another axis",
+            lambda: nn.Parallel(nn.Dense(3, 2), nn.Dense(3, 2, "tanh"), axis=1),
+            normal(2, 5, 3),
+            (2, 10, 2),
+            lambda torch, x, p: torch.concat(branches(torch, x, p), 1),
+        ),
+        Sample(
+            "sum",
+            lambda: nn.Parallel(nn.Dense(3, 4), nn.Dense(3, 4, "tanh"), merge="sum"),
+            normal(5, 3),
+            (5, 4),
+            lambda torch, x, p: sum(branches(torch, x, p)),
+        ),
+        Sample(
+            "mean",
+            lambda: nn.Parallel([nn.Dense(3, 4), nn.Dense(3, 4, "tanh")], merge="mean"),
+            normal(5, 3),
+            (5, 4),
+            lambda torch, x, p: sum(branches(torch, x, p)) / 2,
+        ),
+        Sample(
+            "product",
+            lambda: nn.Parallel(
+                nn.Dense(3, 4), nn.Dense(3, 4, "tanh"), merge=lambda parts: parts[0] * parts[1]
+            ),
+            normal(5, 3),
+            (5, 4),
+            lambda torch, x, p: branches(torch, x, p)[0] * branches(torch, x, p)[1],
+        ),
     ],
     "Sequential": [
         Sample("empty", nn.Sequential, normal(4, 3), (4, 3), lambda t, x, p: x),

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from contracts import layer_samples_dense
+from contracts import (
+    layer_samples_conv,
+    layer_samples_dense,
+    layer_samples_norm,
+    layer_samples_sequence,
+)
 from contracts.layer_case import RNG, Sample
 from pellucid import Tensor, gradcheck, nn
 
@@ -18,7 +27,12 @@ EXPORTED = {
 LAYERS = [
     name for name, kind in EXPORTED.items() if name not in BASES and not issubclass(kind, nn.Loss)
 ]
-FAMILIES = [layer_samples_dense.SAMPLES]
+FAMILIES = [
+    layer_samples_conv.SAMPLES,
+    layer_samples_dense.SAMPLES,
+    layer_samples_norm.SAMPLES,
+    layer_samples_sequence.SAMPLES,
+]
 SAMPLES: dict[str, list[Sample]] = {
     name: [sample for family in FAMILIES for sample in family.get(name, [])]
     for name in sorted({name for family in FAMILIES for name in family})
@@ -43,11 +57,14 @@ def complaint(name: str) -> str:
 
 
 def double(sample: Sample) -> nn.Module:
-    """Return the sample's layer in float64, in evaluation mode, with biases that are not 0."""
+    """Return the sample's layer in float64, in evaluation, with biases and statistics not 0."""
     layer = sample.build().astype("float64").eval()
     rng = np.random.default_rng(7)
-    for parameter in layer.parameters():
-        parameter.data = rng.normal(size=parameter.shape)
+    for tensor in layer.named_tensors().values():
+        if tensor.requires_grad:
+            tensor.data = rng.normal(size=tensor.shape)
+        elif tensor.dtype.kind == "f":  # running means, and variances, which are positive
+            tensor.data = rng.uniform(0.5, 2.0, size=tensor.shape)
     return layer
 
 
@@ -57,7 +74,7 @@ def test_every_layer_has_samples(name: str) -> None:
 
 
 def test_a_layer_without_samples_is_told_how_to_add_them() -> None:
-    assert "add 'Conv2D': [Sample(" in complaint("Conv2D")
+    assert "add 'Planted': [Sample(" in complaint("Planted")
 
 
 def test_samples_name_layers() -> None:
@@ -75,7 +92,8 @@ def test_every_activation_has_a_name() -> None:
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_layer_says_what_it_computes(name: str) -> None:
     doc = EXPORTED[name].__doc__ or ""
-    assert "f(x) =" in doc or "out =" in doc, f"{name}: expected its equation in the docstring"
+    equation = re.search(r"f\(x\) = |\bout(\[[^]]+\])? = ", doc)  # as out[n, c] = of an element
+    assert equation, f"{name}: expected its equation in the docstring"
 
 
 @pytest.mark.parametrize("sample", ALL)
@@ -126,11 +144,32 @@ def test_training_and_evaluation(sample: Sample) -> None:
     np.testing.assert_array_equal(tested[0], tested[1])
     if sample.random:
         assert not np.array_equal(trained[0], trained[1]), "every call must draw anew"
-    elif not sample.batch:
-        np.testing.assert_array_equal(trained[0], tested[0])
-        np.testing.assert_array_equal(trained[1], tested[0])
+    else:
+        np.testing.assert_array_equal(trained[0], trained[1])
+        assert np.array_equal(trained[0], tested[0]) != sample.batch
     assert layer.train() is layer
     assert all(module.training for module in layer.modules().values())
+
+
+def test_a_layer_that_looks_at_the_batch_has_to_say_so() -> None:
+    silent = replace(SAMPLES["BatchNorm1D"][0], batch=False)
+    with pytest.raises(AssertionError):
+        test_training_and_evaluation(silent)
+    with pytest.raises(AssertionError):
+        test_training_and_evaluation(replace(SAMPLES["LayerNorm"][0], batch=True))
+
+
+def test_statistics_that_evaluation_moves_are_caught() -> None:
+    class Restless(nn.BatchNorm1D):
+        def forward(self, x: Any) -> Tensor:
+            out = super().forward(x)
+            if not self.training:
+                self.running_mean.data = self.running_mean.data + 1
+            return out
+
+    planted = replace(SAMPLES["BatchNorm1D"][0], build=lambda: Restless(3))
+    with pytest.raises(AssertionError, match="evaluation changed running_mean"):
+        test_training_and_evaluation(planted)
 
 
 @pytest.mark.parametrize("sample", ALL)
@@ -152,7 +191,7 @@ def test_state_round_trip(sample: Sample) -> None:
 def test_same_seed_same_layer(sample: Sample) -> None:
     one, other, third = (sample.build().initialise(seed) for seed in (5, 5, 6))
     np.testing.assert_array_equal(one(sample.x).data, other(sample.x).data)
-    if one.parameters() or sample.random:
+    if (one.parameters() and sample.drawn) or sample.random:
         assert not np.array_equal(one(sample.x).data, third(sample.x).data)
 
 
@@ -182,7 +221,7 @@ def test_repr(sample: Sample) -> None:
     layer = sample.build()
     text = repr(layer)
     assert text.startswith(f"{type(layer).__name__}(")
-    if isinstance(layer, nn.Sequential):
+    if isinstance(layer, nn.Sequential | nn.Residual | nn.Parallel):
         assert [line.strip()[:3] for line in text.splitlines()[1:] if line.startswith("  (")] == [
             f"({i})" for i in range(len(layer))
         ]
@@ -204,8 +243,11 @@ def test_value_and_gradients_are_torch_s(sample: Sample) -> None:
     v = np.random.default_rng(3).normal(size=out.shape)
     out.backward(v)
 
-    theirs = {k: torch.tensor(p.data, requires_grad=True) for k, p in layer.named_tensors().items()
-              if p.requires_grad}  # fmt: skip
+    theirs = {
+        path: torch.tensor(tensor.data, requires_grad=tensor.requires_grad)
+        for path, tensor in layer.named_tensors().items()
+        if tensor.dtype.kind == "f"
+    }
     their_x = torch.tensor(sample.x, requires_grad=sample.x.dtype.kind == "f")
     expected = sample.torch(torch, their_x, theirs)
     np.testing.assert_allclose(out.data, expected.detach().numpy(), 1e-12, 1e-13)

@@ -1,141 +1,34 @@
-"""The contract of every loss: what `nn.LOSSES` lists is enrolled by itself."""
+"""The contract of every loss: what `nn.LOSSES` lists is enrolled by itself.
+
+The variants are the same losses with other settings; they keep the same contract.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
+from contracts.loss_samples import RNG, SAMPLES, VARIANTS, Sample
 from pellucid import ShapeError, Tensor, gradcheck, nn
 
-RNG = np.random.default_rng(0)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A prediction, a target, what the loss is of each example, and the same loss in PyTorch.
-
-    ``oracle(z, y)`` returns ``(N,)`` from float64 arrays by the textbook's formula, without any
-    care for overflow; ``torch(torch, z, y)`` a scalar.
-    """
-
-    label: str
-    prediction: np.ndarray
-    target: np.ndarray
-    oracle: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    torch: Callable[[Any, Any, Any], Any]
-
-
-def normal(*shape: int) -> np.ndarray:
-    return RNG.normal(size=shape)
-
-
-def labels(classes: int, *shape: int) -> np.ndarray:
-    return RNG.integers(classes, size=shape)
-
-
-def soft(*shape: int) -> np.ndarray:
-    """Return rows of probabilities."""
-    t = RNG.uniform(size=shape)
-    return t / t.sum(-1, keepdims=True)
-
-
-def softmax(z: np.ndarray) -> np.ndarray:
-    return np.exp(z) / np.exp(z).sum(-1, keepdims=True)
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-z))
-
-
-def by_example(losses: np.ndarray) -> np.ndarray:
-    """Return the mean over everything but the first axis."""
-    return losses.reshape(len(losses), -1).mean(axis=1)
-
-
-def of_labels(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    p = np.take_along_axis(softmax(z), y[..., None], -1)[..., 0]
-    return by_example(-np.log(p))
-
-
-def of_soft(z: np.ndarray, t: np.ndarray) -> np.ndarray:
-    return by_example(-(t * np.log(softmax(z))).sum(-1))
-
-
-def of_answers(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    p = sigmoid(z)
-    return by_example(-(y * np.log(p) + (1 - y) * np.log(1 - p)))
-
-
-def squared(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return by_example((z - y) ** 2)
-
-
-def absolute(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return by_example(np.abs(z - y))
-
-
-def torch_ce(torch: Any, z: Any, y: Any) -> Any:
-    """PyTorch has the classes on axis 1."""
-    if z.ndim > 2:
-        z, y = z.movedim(-1, 1), y.movedim(-1, 1) if y.ndim == z.ndim else y
-    return torch.nn.functional.cross_entropy(z, y)
-
-
-def torch_bce(torch: Any, z: Any, y: Any) -> Any:
-    return torch.nn.functional.binary_cross_entropy_with_logits(z, y.to(z.dtype))
-
-
-def torch_mse(torch: Any, z: Any, y: Any) -> Any:
-    return torch.nn.functional.mse_loss(z, y.to(z.dtype))
-
-
-def torch_mae(torch: Any, z: Any, y: Any) -> Any:
-    return torch.nn.functional.l1_loss(z, y.to(z.dtype))
-
-
-def numbers(oracle: Callable[..., np.ndarray], torch: Callable[..., Any]) -> list[Sample]:
-    """Return the samples of a loss between numbers."""
-    return [
-        Sample(str(shape), normal(*shape), normal(*shape), oracle, torch)
-        for shape in [(5,), (5, 1), (5, 3), (4, 2, 3), (1, 1)]
-    ] + [Sample("whole", normal(5, 2), labels(4, 5, 2), oracle, torch)]
-
-
-SAMPLES: dict[str, list[Sample]] = {
-    "cross_entropy": [
-        Sample("labels", normal(6, 4), labels(4, 6), of_labels, torch_ce),
-        Sample("two classes", normal(5, 2), labels(2, 5), of_labels, torch_ce),
-        Sample("one example", normal(1, 3), labels(3, 1), of_labels, torch_ce),
-        Sample("one-hot", normal(6, 4), np.eye(4)[labels(4, 6)], of_soft, torch_ce),
-        Sample("soft", normal(6, 4), soft(6, 4), of_soft, torch_ce),
-        Sample("sequence", normal(3, 5, 4), labels(4, 3, 5), of_labels, torch_ce),
-        Sample("soft sequence", normal(3, 5, 4), soft(3, 5, 4), of_soft, torch_ce),
-        Sample("square", normal(4, 4), labels(4, 4), of_labels, torch_ce),
-    ],
-    "bce": [
-        Sample("answers", normal(6, 1), labels(2, 6, 1), of_answers, torch_bce),
-        Sample("flat", normal(6), labels(2, 6), of_answers, torch_bce),
-        Sample("multi-label", normal(5, 3), labels(2, 5, 3), of_answers, torch_bce),
-        Sample("probabilities", normal(5, 3), RNG.uniform(size=(5, 3)), of_answers, torch_bce),
-        Sample("sequence", normal(2, 4, 3), labels(2, 2, 4, 3), of_answers, torch_bce),
-    ],
-    "mse": numbers(squared, torch_mse),
-    "mae": numbers(absolute, torch_mae),
-}  # fmt: skip
+BUILD: dict[str, Callable[[], nn.Loss]] = {
+    **nn.LOSSES,
+    **{name: build for name, (build, _) in VARIANTS.items()},
+}
+ALL_SAMPLES = SAMPLES | {name: samples for name, (_, samples) in VARIANTS.items()}
 
 ALL = [
     pytest.param(name, sample, id=f"{name}-{sample.label}")
-    for name in nn.LOSSES
-    for sample in SAMPLES.get(name, [])
+    for name in BUILD
+    for sample in ALL_SAMPLES.get(name, [])
 ]
 PROBABILITIES = [  # the losses that take logits
     pytest.param(name, sample, id=f"{name}-{sample.label}")
     for name in nn.LOSSES
-    if nn.LOSSES[name].task != "regression"
+    if nn.LOSSES[name].probabilistic
     for sample in SAMPLES.get(name, [])
 ]
 
@@ -147,7 +40,7 @@ def complaint(name: str) -> str:
     return (
         f"expected samples for the loss {name!r}, got none; add {name!r}: [Sample(label, "
         "<prediction>, <target>, <loss of each example in NumPy>, <the loss in PyTorch>)] to "
-        "SAMPLES in tests/contracts/test_losses.py"
+        "SAMPLES in tests/contracts/loss_samples.py"
     )
 
 
@@ -157,7 +50,7 @@ def test_every_loss_has_samples(name: str) -> None:
 
 
 def test_a_loss_without_samples_is_told_how_to_add_them() -> None:
-    assert "add 'huber': [Sample(" in complaint("huber")
+    assert "add 'cauchy': [Sample(" in complaint("cauchy")
 
 
 def test_samples_name_losses() -> None:
@@ -181,26 +74,26 @@ def test_every_loss_says_what_it_computes(name: str) -> None:
 @pytest.mark.parametrize("name", nn.LOSSES)
 def test_every_loss_says_what_it_is_for(name: str) -> None:
     loss = nn.LOSSES[name]
-    links = {"classification": nn.Softmax, "binary": nn.Sigmoid, "regression": nn.Linear}
-    assert loss.link is links[loss.task]
+    links = {"classification": nn.Softmax, "binary": nn.Sigmoid}
+    assert loss.link is (links[loss.task] if loss.probabilistic else nn.Linear)
 
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_value_is_the_textbook_s(name: str, sample: Sample) -> None:
     losses = sample.oracle(sample.prediction, sample.target)
-    loss = nn.LOSSES[name]()
+    loss = BUILD[name]()
     found = loss.per_example(Tensor(sample.prediction), Tensor(sample.target))
     assert found.shape == (len(sample.prediction),)
     np.testing.assert_allclose(found.data, losses, 1e-12)
     total = loss(sample.prediction, sample.target)
     assert total.shape == ()
-    np.testing.assert_allclose(total.data, losses.mean(), 1e-12)
+    np.testing.assert_allclose(total.data, sample.exact(), 1e-12)
 
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_the_loss_averages_over_examples_once(name: str, sample: Sample) -> None:
     """The same examples twice are no more loss, and no larger gradient of the whole."""
-    loss = nn.LOSSES[name]()
+    loss = BUILD[name]()
     z, y = sample.prediction, sample.target
     one, two = (Tensor(np.concatenate([z] * times), requires_grad=True) for times in (1, 2))
     single, double = loss(one, y), loss(two, np.concatenate([y, y]))
@@ -212,12 +105,48 @@ def test_the_loss_averages_over_examples_once(name: str, sample: Sample) -> None
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_parts_weighted_by_their_size_make_the_whole(name: str, sample: Sample) -> None:
-    loss = nn.LOSSES[name]()
+    loss = BUILD[name]()
     z, y = sample.prediction, sample.target
     cut = max(1, len(z) // 4)
     parts = [(z[:cut], y[:cut]), (z[cut:], y[cut:])]
-    total = sum(loss(a, b).item() * len(a) for a, b in parts if len(a))
-    assert loss(z, y).item() == pytest.approx(total / len(z), rel=1e-12)
+    weights = [loss.total_weight(Tensor(a), b) for a, b in parts if len(a)]
+    total = sum(loss(a, b).item() * w for (a, b), w in zip(parts, weights, strict=False))
+    assert loss(z, y).item() == pytest.approx(total / sum(weights), rel=1e-12)
+    assert sum(weights) == pytest.approx(sample.weight(z, y).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "sample"), ALL)
+def test_whole_weights_are_repeated_examples(name: str, sample: Sample) -> None:
+    """In the loss and in the gradient; a weight of 0 leaves an example out."""
+    loss = BUILD[name]()
+    z, y = sample.prediction, sample.target
+    times = np.arange(len(z)) % 3 if len(z) > 1 else np.array([2])
+    one = Tensor(z, requires_grad=True)
+    two = Tensor(np.repeat(z, times, axis=0), requires_grad=True)
+    weighted, repeated = loss(one, y, times), loss(two, np.repeat(y, times, axis=0))
+    np.testing.assert_allclose(weighted.data, repeated.data, 1e-12)
+    weighted.backward()
+    repeated.backward()
+    expected = np.zeros_like(z)
+    np.add.at(expected, np.repeat(np.arange(len(z)), times), two.grad)
+    np.testing.assert_allclose(one.grad, expected, 1e-12, 1e-16)
+    total = loss.total_weight(one, y, times)
+    assert total == pytest.approx((sample.weight(z, y) * times).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "sample"), ALL)
+def test_the_scale_of_the_weights_does_not_matter(name: str, sample: Sample) -> None:
+    loss = BUILD[name]()
+    w = RNG.uniform(0.5, 2, size=len(sample.prediction))
+    one, other = (loss(sample.prediction, sample.target, k * w).item() for k in (1, 1000))
+    assert one == pytest.approx(other, rel=1e-12)
+    assert loss(sample.prediction.astype("float32"), sample.target, w).dtype == np.float32
+
+
+@pytest.mark.parametrize(("name", "sample"), ALL)
+def test_gradient_with_weights(name: str, sample: Sample) -> None:
+    loss, w = BUILD[name](), np.linspace(0, 2, len(sample.prediction)) + 0.1
+    assert gradcheck(lambda z: loss(z, sample.target, w), sample.prediction)
 
 
 @pytest.mark.parametrize("target_dtype", ["float32", "float64", "as it is", "list"])
@@ -231,47 +160,47 @@ def test_float32_stays_float32_whatever_the_target(
         y = y.tolist()
     elif target_dtype != "as it is" and y.shape == z.shape:  # labels stay integers
         y = y.astype(target_dtype)
-    loss = nn.LOSSES[name]()(z, y)
+    loss = BUILD[name]()(z, y)
     assert loss.dtype == np.float32
     loss.backward()
     assert z.grad is not None
     assert z.grad.dtype == np.float32
-    exact = sample.oracle(sample.prediction, sample.target).mean()
-    np.testing.assert_allclose(loss.data, exact, 1e-5)
+    np.testing.assert_allclose(loss.data, sample.exact(), 1e-5)
 
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_float64_stays_float64(name: str, sample: Sample) -> None:
     y = sample.target.astype("float32") if sample.target.dtype.kind == "f" else sample.target
-    assert nn.LOSSES[name]()(sample.prediction, y).dtype == np.float64
+    assert BUILD[name]()(sample.prediction, y).dtype == np.float64
 
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_whole_numbers_as_prediction(name: str, sample: Sample) -> None:
     z = np.round(3 * sample.prediction)
-    found = nn.LOSSES[name]()(z.astype(int), sample.target)
-    np.testing.assert_allclose(found.data, sample.oracle(z, sample.target).mean(), 1e-5)
+    found = BUILD[name]()(z.astype(int), sample.target)
+    exact = sample.oracle(z, sample.target).sum() / sample.weight(z, sample.target).sum()
+    np.testing.assert_allclose(found.data, exact, 1e-5)
 
 
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_gradient_by_the_prediction(name: str, sample: Sample, order: int) -> None:
-    loss = nn.LOSSES[name]()
+    loss = BUILD[name]()
     report = gradcheck(lambda z: loss(z, sample.target), sample.prediction, order=order)
     assert report, report
 
 
 SOFT = [
     pytest.param(name, sample, id=f"{name}-{sample.label}")
-    for name in nn.LOSSES
-    for sample in SAMPLES.get(name, [])
+    for name in BUILD
+    for sample in ALL_SAMPLES.get(name, [])
     if sample.target.dtype.kind == "f" and sample.label != "one-hot"  # at the edge of its range
 ]
 
 
 @pytest.mark.parametrize(("name", "sample"), SOFT)
 def test_gradient_by_the_target(name: str, sample: Sample) -> None:
-    report = gradcheck(nn.LOSSES[name](), sample.prediction, sample.target, order=2)
+    report = gradcheck(BUILD[name](), sample.prediction, sample.target, order=2)
     assert report, report
 
 
@@ -283,7 +212,7 @@ def test_extreme_logits_give_finite_losses_and_gradients(
 ) -> None:
     """Warnings are errors here: neither overflow nor log(0) may happen on the way."""
     z = scale * np.sign(sample.prediction)
-    loss = nn.LOSSES[name]()
+    loss = BUILD[name]()
     prediction = Tensor(z.astype(dtype), requires_grad=True)
     found = loss(prediction, sample.target)
     assert np.isfinite(found.data)
@@ -300,7 +229,7 @@ def extreme(name: str, sample: Sample, right: float, wrong: float) -> tuple[np.n
     if y.shape == sample.prediction.shape:
         y = y.argmax(-1)
     hit = np.arange(sample.prediction.shape[-1]) == y[..., None]
-    return np.where(hit, right, wrong), y
+    return np.where(hit, right, wrong), hit.astype(float) if name == "kl" else y
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -309,9 +238,9 @@ def test_extreme_logits_on_the_wrong_side_cost_their_distance(
     name: str, sample: Sample, dtype: str
 ) -> None:
     z, y = extreme(name, sample, -1e4, 1e4)
-    ties = np.log(z.shape[-1] - 1) if name == "cross_entropy" else 0  # ln of the number of winners
-    distance = 2e4 if name == "cross_entropy" else 1e4
-    assert nn.LOSSES[name]()(z.astype(dtype), y).item() == pytest.approx(distance + ties, rel=1e-6)
+    ties = np.log(z.shape[-1] - 1) if name != "bce" else 0  # ln of the number of winners
+    distance = 2e4 if name != "bce" else 1e4
+    assert BUILD[name]()(z.astype(dtype), y).item() == pytest.approx(distance + ties, rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -321,7 +250,7 @@ def test_extreme_logits_on_the_right_side_cost_nothing(
 ) -> None:
     z, y = extreme(name, sample, 1e4, -1e4)
     prediction = Tensor(z.astype(dtype), requires_grad=True)
-    loss = nn.LOSSES[name]()(prediction, y)
+    loss = BUILD[name]()(prediction, y)
     assert loss.item() == 0
     loss.backward()
     np.testing.assert_array_equal(prediction.grad, 0)
@@ -330,7 +259,7 @@ def test_extreme_logits_on_the_right_side_cost_nothing(
 @pytest.mark.parametrize(("name", "sample"), PROBABILITIES)
 def test_no_prediction_through_the_link_twice(name: str, sample: Sample) -> None:
     """Softmax (or sigmoid) in the network and again in the loss is refused."""
-    loss = nn.LOSSES[name]()
+    loss = BUILD[name]()
     z = Tensor(sample.prediction, requires_grad=True)
     with pytest.raises(ValueError, match=r"takes logits and applies .* already; train with"):
         loss(loss.link()(z), sample.target)
@@ -339,7 +268,7 @@ def test_no_prediction_through_the_link_twice(name: str, sample: Sample) -> None
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_no_examples_are_refused(name: str, sample: Sample) -> None:
     with pytest.raises(ShapeError, match="expected at least one example, got none"):
-        nn.LOSSES[name]()(sample.prediction[:0], sample.target[:0])
+        BUILD[name]()(sample.prediction[:0], sample.target[:0])
 
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
@@ -347,16 +276,16 @@ def test_a_column_against_a_row_is_refused(name: str, sample: Sample) -> None:
     """(n, 1) against (n,) would broadcast to (n, n)."""
     z, y = sample.prediction, sample.target
     with pytest.raises(ShapeError, match="expected"):
-        nn.LOSSES[name]()(z, y[..., None])
+        BUILD[name]()(z, y[..., None])
     with pytest.raises(ShapeError, match="expected"):
-        nn.LOSSES[name]()(z[..., None], y)
+        BUILD[name]()(z[..., None], y)
 
 
 @pytest.mark.parametrize(("name", "sample"), ALL)
 def test_another_number_of_targets_is_refused(name: str, sample: Sample) -> None:
     z, y = sample.prediction, sample.target
     with pytest.raises(ShapeError, match="expected"):
-        nn.LOSSES[name]()(z, np.concatenate([y, y]))
+        BUILD[name]()(z, np.concatenate([y, y]))
 
 
 @pytest.mark.torch
@@ -364,7 +293,7 @@ def test_another_number_of_targets_is_refused(name: str, sample: Sample) -> None
 def test_value_and_gradient_are_torch_s(name: str, sample: Sample) -> None:
     torch = pytest.importorskip("torch")
     z = Tensor(sample.prediction, requires_grad=True)
-    loss = nn.LOSSES[name]()(z, sample.target)
+    loss = BUILD[name]()(z, sample.target)
     loss.backward()
     theirs = torch.tensor(sample.prediction, requires_grad=True)
     expected = sample.torch(torch, theirs, torch.tensor(sample.target))
@@ -378,7 +307,7 @@ def test_value_and_gradient_are_torch_s(name: str, sample: Sample) -> None:
 def test_extreme_logits_are_torch_s(name: str, sample: Sample) -> None:
     torch = pytest.importorskip("torch")
     z = Tensor((1e4 * np.sign(sample.prediction)).astype("float32"), requires_grad=True)
-    loss = nn.LOSSES[name]()(z, sample.target)
+    loss = BUILD[name]()(z, sample.target)
     loss.backward()
     theirs = torch.tensor(z.data, requires_grad=True)
     y = torch.tensor(sample.target)

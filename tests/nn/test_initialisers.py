@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pellucid import nn
-from pellucid.nn.initialisers import INITIALISERS, constant, initialiser
+from pellucid.nn.initialisers import (
+    INITIALISERS,
+    constant,
+    initialiser,
+    normal,
+    ones,
+    orthogonal,
+    truncated_normal,
+    uniform,
+)
 
 Formula = Callable[[int, int], float]
+
+# the variance of a standard normal distribution within -2 and 2: 1 - 2 * 2 phi(2) / P(|z| < 2)
+WITHIN_2 = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
 
 VARIANCE: dict[str, Formula] = {
     "he_normal": lambda fan_in, fan_out: 2 / fan_in,
@@ -20,7 +33,12 @@ VARIANCE: dict[str, Formula] = {
     "xavier_uniform": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
     "lecun_normal": lambda fan_in, fan_out: 1 / fan_in,
     "lecun_uniform": lambda fan_in, fan_out: 1 / fan_in,
+    "normal": lambda fan_in, fan_out: 0.05**2,
+    "truncated_normal": lambda fan_in, fan_out: WITHIN_2 * 0.05**2,
+    "uniform": lambda fan_in, fan_out: 0.05**2 / 3,
+    "orthogonal": lambda fan_in, fan_out: 1 / max(fan_in, fan_out),  # of a matrix
     "zeros": lambda fan_in, fan_out: 0.0,
+    "ones": lambda fan_in, fan_out: 0.0,
 }
 SHAPES = [  # shape, fan_in, fan_out
     ((64, 256), 64, 256),
@@ -46,7 +64,7 @@ def test_every_initialiser_has_a_variance_here(name: str) -> None:
 
 
 def test_an_initialiser_without_a_variance_is_told_how_to_add_it() -> None:
-    assert "add 'orthogonal': lambda" in complaint("orthogonal")
+    assert "add 'sparse': lambda" in complaint("sparse")
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -56,11 +74,14 @@ def test_mean_and_variance(
     name: str, shape: tuple[int, ...], fan_in: int, fan_out: int, seed: int
 ) -> None:
     """Both are within five standard errors of what the formula says."""
+    if name == "orthogonal":
+        fan_in, fan_out = math.prod(shape[:-1]), shape[-1]
     variance = VARIANCE[name](fan_in, fan_out)
     w = INITIALISERS[name](shape, fan_in, fan_out, np.random.default_rng(seed))
     assert w.shape == shape
     assert w.dtype == np.float32
-    assert abs(w.mean()) <= 5 * math.sqrt(variance / w.size)
+    mean = 1.0 if name == "ones" else 0.0
+    assert abs(w.mean() - mean) <= 5 * math.sqrt(variance / w.size)
     kurtosis = 1.8 if name.endswith("uniform") else 3.0  # of the distribution
     error = math.sqrt((kurtosis - 1) / w.size)
     assert abs(w.var(dtype=np.float64) - variance) <= 5 * error * variance
@@ -74,6 +95,8 @@ def test_the_distribution_is_the_one_named(name: str) -> None:
     if name.endswith("uniform"):
         assert np.abs(w).max() <= math.sqrt(3) * deviation * (1 + 1e-6)
         assert kurtosis == pytest.approx(1.8, abs=0.05)
+    elif name == "truncated_normal":
+        assert 0.0999 < np.abs(w).max() <= 0.1 * (1 + 1e-6)
     else:
         assert np.abs(w).max() > 3.5 * deviation
         assert kurtosis == pytest.approx(3.0, abs=0.1)
@@ -85,14 +108,15 @@ def test_same_seed_same_values(name: str) -> None:
         INITIALISERS[name]((20, 30), 20, 30, np.random.default_rng(seed)) for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(one, same)
-    assert name == "zeros" or not np.array_equal(one, other)
+    assert name in ("zeros", "ones") or not np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", nn.ACTIVATIONS)
 def test_the_default_suits_the_activation(name: str) -> None:
-    """He after relu and its kin, Xavier after the others."""
+    """He after relu and its kin, LeCun after selu, Xavier after the others."""
     layer = nn.Dense(400, 300, name, rng=0)
-    variance = 2 / 400 if "relu" in name else 2 / 700
+    kin = name in ("relu", "leaky_relu", "elu", "gelu", "silu")
+    variance = 2 / 400 if kin else 1 / 400 if name == "selu" else 2 / 700
     assert layer.weight.data.var() == pytest.approx(variance, rel=0.03)
     assert layer.bias is not None
     np.testing.assert_array_equal(layer.bias.data, 0)
@@ -127,6 +151,93 @@ def test_an_initialiser_that_returns_another_shape_is_refused() -> None:
         ValueError, match=r"expected starting values of shape \(3, 2\), got \(2, 3\)"
     ):
         nn.Dense(3, 2, init=lambda shape, fan_in, fan_out, rng: np.zeros(shape[::-1]))
+
+
+# those with settings
+
+
+def draw(init: Any, *shape: int, seed: int = 0) -> np.ndarray:
+    """Return drawn values in float64."""
+    w = init(shape, 3, 4, np.random.default_rng(seed))
+    assert w.dtype == np.float32
+    return np.asarray(w, np.float64)
+
+
+def test_normal_uniform_and_truncated_normal_take_their_settings() -> None:
+    n = 40000
+    w = draw(normal(2.0, 0.5), 200, 200)
+    assert abs(w.mean() - 2) < 5 * 0.5 / math.sqrt(n)
+    assert abs(w.var() - 0.25) < 5 * 0.25 * math.sqrt(2 / n)
+    w = draw(uniform(1.0, 3.0), 200, 200)
+    assert w.min() >= 1
+    assert w.max() <= 3
+    assert abs(w.mean() - 2) < 5 / math.sqrt(3 * n)
+    w = draw(truncated_normal(1.0, 0.5), 200, 200)
+    assert w.min() >= 0
+    assert w.max() <= 2
+    assert abs(w.mean() - 1) < 5 * 0.5 / math.sqrt(n)
+    assert abs(w.var() - 0.25 * WITHIN_2) < 5 * 0.25 * math.sqrt(2 / n)
+    assert math.sqrt(WITHIN_2) == pytest.approx(0.8796, abs=5e-5)
+
+
+def test_spread_0_gives_the_mean() -> None:
+    np.testing.assert_array_equal(draw(normal(0.5, 0), 3, 2), 0.5)
+    np.testing.assert_array_equal(draw(truncated_normal(0.5, 0), 3, 2), 0.5)
+    np.testing.assert_array_equal(draw(uniform(0.5, 0.5), 3, 2), 0.5)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (8, 3), (3, 8), (1, 6), (6, 1), (3, 2, 4, 7), (4,)])
+@pytest.mark.parametrize("gain", [1.0, 1.4])
+def test_orthogonal_weights_are_orthogonal(shape: tuple[int, ...], gain: float) -> None:
+    """Rows are all axes but the last; the fewer of rows and columns are orthonormal."""
+    w = draw(orthogonal(gain), *shape).reshape(-1, shape[-1])
+    product = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
+    np.testing.assert_allclose(product, gain**2 * np.eye(min(w.shape)), atol=1e-6)
+
+
+def test_orthogonal_weights_keep_lengths() -> None:
+    x = np.random.default_rng(0).normal(size=(10, 6))
+    out = x @ draw(orthogonal(), 6, 9)
+    np.testing.assert_allclose(np.linalg.norm(out, axis=1), np.linalg.norm(x, axis=1), 1e-6)
+
+
+def test_orthogonal_weights_are_uniform_among_such() -> None:
+    """Without the signs of R, the diagonal of Q would be negative far more often than not."""
+    diagonals = np.array([np.diagonal(draw(orthogonal(), 3, 3, seed=s)) for s in range(400)])
+    error = 5 * math.sqrt(1 / 3 / diagonals.shape[0])  # an element's variance is 1 / 3
+    assert np.abs(diagonals.mean(axis=0)).max() < error
+    signs = [np.linalg.det(draw(orthogonal(), 3, 3, seed=s)) > 0 for s in range(400)]
+    assert abs(np.mean(signs) - 0.5) < 5 * 0.5 / math.sqrt(400)
+
+
+def test_orthogonal_refuses_a_scalar() -> None:
+    with pytest.raises(ValueError, match="at least one axis"):
+        draw(orthogonal())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: normal(std=-1.0), "normal: expected std to be a finite number >= 0, got -1.0"),
+        (lambda: truncated_normal(std=math.nan), "truncated_normal: expected std"),
+        (lambda: uniform(1.0, 0.0), "uniform: expected high - low"),
+        (lambda: orthogonal(math.inf), "orthogonal: expected gain"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("make", [normal, truncated_normal, uniform, orthogonal, constant])
+def test_what_makes_an_initialiser_is_no_initialiser(make: Any) -> None:
+    with pytest.raises(ValueError, match=rf"got what makes one; call it: {make.__name__}\("):
+        nn.Dense(3, 2, init=make)
+
+
+def test_ones_and_constant() -> None:
+    np.testing.assert_array_equal(draw(ones, 3, 2), 1)
+    np.testing.assert_array_equal(draw(constant(-0.25), 3, 2), -0.25)
 
 
 def test_same_seed_same_network() -> None:
@@ -202,6 +313,27 @@ def test_thirty_tanh_layers_still_carry_a_signal() -> None:
     """tanh damps a little by itself: variance falls like 1 / depth, not exponentially."""
     assert variances(None, "tanh", 0)[-1] > 0.01
     assert variances(small, "tanh", 0)[-1] < 1e-12
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_thirty_selu_layers_keep_mean_0_and_variance_1(seed: int) -> None:
+    """From inputs that are far from it, even. The theorem is of wide layers; WIDTH is 256."""
+    rng = np.random.default_rng(seed)
+    x = 1.5 * rng.normal(size=(64, WIDTH)).astype(np.float32)
+    for _ in range(DEPTH):
+        x = nn.Dense(WIDTH, WIDTH, "selu", rng=rng)(x).data
+    assert abs(x.mean()) < 0.1
+    assert x.var() == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("init", ["orthogonal", "lecun_normal"])
+def test_thirty_linear_layers_keep_lengths_if_they_are_orthogonal(init: str) -> None:
+    x = np.random.default_rng(0).normal(size=(1, 64)).astype(np.float32)
+    before = np.linalg.norm(x)
+    for seed in range(DEPTH):
+        x = nn.Dense(64, 64, init=init, rng=seed)(x).data
+    change = abs(np.linalg.norm(x) / before - 1)
+    assert change < 1e-5 if init == "orthogonal" else change > 0.01
 
 
 def test_the_gradient_reaches_the_first_of_thirty_layers() -> None:

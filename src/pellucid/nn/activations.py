@@ -70,6 +70,94 @@ class LeakyReLU(Activation):
         return F.leaky_relu(x, slope=self.slope)
 
 
+class ELU(Activation):
+    """f(x) = x for x > 0, otherwise alpha * (e^x - 1). Clevert et al., ICLR 2016."""
+
+    initialiser = "he_normal"
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: Any) -> Tensor:
+        """Return x where it is positive, alpha * (e^x - 1) elsewhere."""
+        return F.elu(x, alpha=self.alpha)
+
+
+class SELU(Activation):
+    """f(x) = 1.0507 x for x > 0, otherwise 1.7581 (e^x - 1): 1.0507 times ELU of alpha = 1.6733.
+
+    After weights drawn from N(0, 1 / fan_in) outputs keep mean 0 and variance 1 however many layers
+    follow each other. Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural
+    networks", NeurIPS 2017.
+    """
+
+    initialiser = "lecun_normal"
+
+    def forward(self, x: Any) -> Tensor:
+        """Return 1.0507 * elu(x, alpha=1.6733)."""
+        return F.selu(x)
+
+
+class GELU(Activation):
+    """f(x) = x * P(x), P(x) = (1 + erf(x / sqrt 2)) / 2 the normal distribution's share below x.
+
+    Hendrycks and Gimpel, arXiv 1606.08415, 2016.
+
+    Args:
+        approximate: whether to compute P(x) as (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2
+            instead, as GPT-2 and BERT do; f then differs by less than 0.0005.
+    """
+
+    initialiser = "he_normal"
+
+    def __init__(self, approximate: bool = False) -> None:
+        if not isinstance(approximate, bool):
+            raise TypeError(
+                f"GELU: expected approximate to be True (tanh) or False (exact), got "
+                f"{approximate!r}; PyTorch's approximate='tanh' is True here"
+            )
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Tensor:
+        """Return x * P(x)."""
+        return F.gelu(x, approximate=self.approximate)
+
+    def describe(self) -> str:
+        """Return whether it is the approximation."""
+        return "approximate=True" if self.approximate else ""
+
+
+class SiLU(Activation):
+    """f(x) = x / (1 + e^-x), also called swish. Elfwing et al., Neural Networks 107, 2018."""
+
+    initialiser = "he_normal"
+
+    def forward(self, x: Any) -> Tensor:
+        """Return x * sigmoid(x)."""
+        return F.silu(x)
+
+
+class Softplus(Activation):
+    """f(x) = ln(1 + e^x), a smooth relu, always positive. Dugas et al., NeurIPS 2000."""
+
+    def forward(self, x: Any) -> Tensor:
+        """Return ln(1 + e^x)."""
+        return F.softplus(x)
+
+
+class HardTanh(Activation):
+    """f(x) = min(max(x, low), high), with slope 1 on its bounds. Collobert, thesis, 2004."""
+
+    def __init__(self, low: float = -1.0, high: float = 1.0) -> None:
+        if not low < high:
+            raise ValueError(f"HardTanh: expected low < high, got low={low!r} and high={high!r}")
+        self.low, self.high = float(low), float(high)
+
+    def forward(self, x: Any) -> Tensor:
+        """Return x held between the bounds."""
+        return F.clip(x, self.low, self.high)
+
+
 class Sigmoid(Activation):
     """f(x) = 1 / (1 + e^-x), in (0, 1): the probability of a yes."""
 
@@ -95,23 +183,50 @@ class Softmax(Activation):
 
     def forward(self, x: Any) -> Tensor:
         """Return probabilities that sum to 1 along the last axis."""
-        shape = np.shape(x.data if isinstance(x, Tensor) else x)
-        if not shape or shape[-1] == 1:
-            raise ShapeError(
-                f"expected at least 2 classes along the last axis, got shape {shape}: softmax of "
-                "one number is always 1; use Sigmoid for a single output",
-                source=self,
-            )
+        _refuse_one_class(x, self)
         return F.softmax(x, axis=-1)
+
+
+class LogSoftmax(Activation):
+    """f(x) = x - ln sum e^x over the last axis: the logarithm of each class's probability.
+
+    The softmax of log-probabilities is these probabilities, and their log-softmax themselves. So a
+    network may end in this activation and be trained with `CrossEntropyLoss`, which takes logits:
+    loss and gradients are those without it, and only `predict` differs.
+    """
+
+    op = reduce.LogSoftmax
+
+    def forward(self, x: Any) -> Tensor:
+        """Return log-probabilities along the last axis."""
+        _refuse_one_class(x, self)
+        return F.log_softmax(x, axis=-1)
+
+
+def _refuse_one_class(x: Any, layer: Activation) -> None:
+    shape = np.shape(x.data if isinstance(x, Tensor) else x)
+    if not shape or shape[-1] == 1:
+        raise ShapeError(
+            f"expected at least 2 classes along the last axis, got shape {shape}: softmax of "
+            "one number is always 1; use Sigmoid for a single output",
+            source=layer,
+        )
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {
     "linear": Linear,
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "selu": SELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "softplus": Softplus,
+    "hard_tanh": HardTanh,
     "sigmoid": Sigmoid,
     "tanh": Tanh,
     "softmax": Softmax,
+    "log_softmax": LogSoftmax,
 }
 
 

@@ -25,8 +25,8 @@ class Dense(Module):
         out_features: number of units.
         activation: None, a name such as "relu", or a module.
         bias: whether to add b.
-        init: initialiser of W, by name or function; by default the one that suits the activation
-            (He for relu, Xavier otherwise). b starts at 0.
+        init: initialiser of W, by name or function; by default the one that suits the activation:
+            He for relu and its kin, LeCun for selu, Xavier otherwise. b starts at 0.
         rng: generator or seed of the starting values.
     """
 

@@ -1,13 +1,15 @@
 """Starting values of weights, whose variance keeps signals from fading or growing with depth.
 
 Each initialiser is a function ``(shape, fan_in, fan_out, rng) -> array`` of float32; ``fan_in`` is
-the number of inputs that meet in one unit, ``fan_out`` the number of units one input feeds.
+the number of inputs that meet in one unit, ``fan_out`` the number of units one input feeds. Those
+with settings of their own are called with them and return such a function:
+``Dense(3, 2, init=normal(std=0.02))``. By name they have their usual settings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import inf, prod, sqrt
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +29,11 @@ def _normal(shape: Shape, variance: float, rng: np.random.Generator) -> Weights:
 def _uniform(shape: Shape, variance: float, rng: np.random.Generator) -> Weights:
     bound = sqrt(3 * variance)  # U(-b, b) has variance b^2 / 3
     return rng.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def _refuse_spread(name: str, what: str, value: float) -> None:
+    if not 0 <= value < inf:
+        raise ValueError(f"{name}: expected {what} to be a finite number >= 0, got {value!r}")
 
 
 def he_normal(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
@@ -66,9 +73,75 @@ def lecun_uniform(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Genera
     return _uniform(shape, 1 / max(fan_in, 1), rng)
 
 
+def normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
+    """Return the initialiser that draws from N(mean, std^2), whatever the fans."""
+    _refuse_spread("normal", "std", std)
+
+    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
+        return (mean + std * rng.standard_normal(shape)).astype(np.float32)
+
+    return draw
+
+
+def truncated_normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
+    """Return the initialiser that draws from N(mean, std^2) within mean +- 2 std.
+
+    What falls outside is drawn again; that leaves a standard deviation of 0.8796 std.
+    """
+    _refuse_spread("truncated_normal", "std", std)
+
+    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
+        z = rng.standard_normal(shape)
+        while (outside := np.abs(z) > 2).any():
+            z = np.where(outside, rng.standard_normal(shape), z)
+        return (mean + std * z).astype(np.float32)
+
+    return draw
+
+
+def uniform(low: float = -0.05, high: float = 0.05) -> Initialiser:
+    """Return the initialiser that draws from U(low, high), whatever the fans."""
+    _refuse_spread("uniform", "high - low", high - low)
+
+    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
+        return rng.uniform(low, high, shape).astype(np.float32)
+
+    return draw
+
+
+def orthogonal(gain: float = 1.0) -> Initialiser:
+    """Return the initialiser that draws gain * Q, Q^T Q = 1: x @ Q keeps the lengths it can.
+
+    The weights are a matrix whose columns are the last axis and whose rows are all others. As many
+    rows, or columns, as there can be are orthonormal; Q is uniform among such matrices. It is the
+    factor of a random matrix A = Q R, its columns with the signs that make R's diagonal positive.
+
+    Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks", ICLR 2014; Mezzadri, "How to generate random matrices from the
+    classical compact groups", Notices of the AMS 54, 2007.
+    """
+    _refuse_spread("orthogonal", "gain", gain)
+
+    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
+        if not shape:
+            raise ValueError("orthogonal: expected weights of at least one axis, got a scalar")
+        rows, columns = prod(shape[:-1]), shape[-1]
+        a = rng.standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(a)
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(np.float32)
+
+    return draw
+
+
 def zeros(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
     """All 0: right for biases; weights of 0 would make all units of a layer alike for ever."""
     return np.zeros(shape, np.float32)
+
+
+def ones(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
+    """All 1: right for factors, such as the scale of a normalisation."""
+    return np.ones(shape, np.float32)
 
 
 def constant(value: float) -> Initialiser:
@@ -87,12 +160,31 @@ INITIALISERS: dict[str, Initialiser] = {
     "xavier_uniform": xavier_uniform,
     "lecun_normal": lecun_normal,
     "lecun_uniform": lecun_uniform,
+    "normal": normal(),
+    "truncated_normal": truncated_normal(),
+    "uniform": uniform(),
+    "orthogonal": orthogonal(),
     "zeros": zeros,
+    "ones": ones,
 }
+_WITH_SETTINGS: tuple[tuple[object, str], ...] = (
+    (normal, "normal(std=0.02)"),
+    (truncated_normal, "truncated_normal(std=0.02)"),
+    (uniform, "uniform(-0.1, 0.1)"),
+    (orthogonal, "orthogonal()"),
+    (constant, "constant(0.5)"),
+)
 
 
 def initialiser(choice: str | Initialiser) -> Initialiser:
-    """Return an initialiser by name, or as given."""
+    """Return an initialiser by name, or as given.
+
+    Raises:
+        ValueError: it is unknown, or the function that makes it was not called.
+    """
+    for maker, example in _WITH_SETTINGS:
+        if choice is maker:
+            raise ValueError(f"expected an initialiser, got what makes one; call it: {example}")
     if callable(choice):
         return choice
     if choice not in INITIALISERS:

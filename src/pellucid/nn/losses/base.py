@@ -1,0 +1,121 @@
+"""`Loss`: what every loss is, the weighted mean over examples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from pellucid.arrays import Array, Shape
+from pellucid.autograd import Tensor, as_tensor
+from pellucid.autograd.apply import floating
+from pellucid.errors import ShapeError
+from pellucid.nn.activations import Activation, Linear, Sigmoid, Softmax
+from pellucid.nn.losses.checks import check_weights
+from pellucid.nn.module import Module
+
+Task: TypeAlias = Literal["classification", "binary", "regression"]
+
+
+class Loss(Module):
+    """L = sum_i w_i L_i / sum_i w_i over examples, L_i = ``per_example``; without weights, w_i = 1.
+
+    So a weight of 2 is the same as the example twice, and a weight of 0 the same as leaving it out.
+    This is scikit-learn's mean, and Keras' reduction "mean_with_sample_weight"; Keras' default
+    divides by the number of examples, whatever their weights.
+
+    ``link`` is the activation that turns the prediction this loss takes into what it is about, and
+    ``probabilistic`` says whether that are probabilities. ``task`` names the kind of problem: one
+    of several classes, one yes or no an output, or numbers. A yes-or-no prediction above
+    ``threshold`` is a yes.
+    """
+
+    link: type[Activation] = Linear
+    task: Task = "regression"
+    probabilistic: bool = False
+    threshold: float = 0.0
+
+    def forward(self, prediction: Any, target: Any, sample_weight: Any = None) -> Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            prediction: ``(N, ...)``.
+            target: what each kind of loss says.
+            sample_weight: one number of at least 0 an example, ``(N,)``, not all of them 0.
+        """
+        prediction, target = floating(as_tensor(prediction)), as_tensor(target)
+        if target.dtype.kind == "f":  # a float64 target must not make the training float64
+            target = target if target.dtype == prediction.dtype else target.astype(prediction.dtype)
+        elif target.dtype.kind == "b":  # as an index True would be a mask, not the number 1
+            target = target.astype("int64")
+        self.check_prediction(prediction)
+        self.check(prediction.shape, target.data)
+        losses = self.per_example(prediction, target)  # (N,)
+        weights = self.example_weight(prediction, target)
+        if sample_weight is not None:
+            given = as_tensor(sample_weight).astype(prediction.dtype)
+            check_weights(given.data, losses.shape[0])
+            losses = losses * given
+            weights = given if weights is None else weights * given
+        return losses.mean() if weights is None else losses.sum() / weights.sum()
+
+    def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each example, ``(N,)``; each kind of loss defines it."""
+        raise TypeError(f"{type(self).__name__} has no per_example(); define it in the class")
+
+    def example_weight(self, prediction: Tensor, target: Any) -> Tensor | None:
+        """Return the weight that ``per_example`` has multiplied each example by, ``(N,)``, if any.
+
+        Class weights are such: they stand in front of the losses, and the mean divides by them.
+        """
+        return None
+
+    def total_weight(self, prediction: Tensor, target: Array, sample_weight: Any = None) -> float:
+        """Return the sum of weights that the mean divided by: what this batch counts in a whole.
+
+        The loss of several batches together is the mean of theirs, weighted by these sums.
+        """
+        own = self.example_weight(prediction, target)
+        if own is None:
+            return float(len(target) if sample_weight is None else np.sum(sample_weight))
+        return float(np.sum(own.data if sample_weight is None else own.data * sample_weight))
+
+    def check(self, shape: Shape, target: Array) -> None:
+        """Refuse a target that does not fit a prediction of this shape."""
+        if shape != target.shape:
+            fix = (
+                f"reshape it, for example target.reshape{shape}"
+                if target.size == math.prod(shape)
+                else "give the network one output for each number of an example's target"
+            )
+            raise ShapeError(
+                f"{type(self).__name__}: expected a target in the prediction's shape {shape}, got "
+                f"{target.shape}; {fix}"
+            )
+        if target.size == 0:
+            raise ShapeError(f"{type(self).__name__}: expected at least one example, got none")
+
+    def locate(self, error: ShapeError) -> None:
+        """Leave the message as it is: it names the loss already."""
+
+    def check_prediction(self, prediction: Tensor) -> None:
+        """Refuse probabilities where this loss takes logits and turns them into such itself."""
+        through = prediction.op
+        if self.link.op is None or through not in (Softmax.op, Sigmoid.op):
+            return
+        fix = (
+            "train with train.Model, which hands the loss the logits of nn layers, or pass "
+            "network.preactivation(x); in a module of your own leave the activation out"
+            if through is self.link.op
+            else f"end the network in {self.link.__name__}, or in no activation"
+        )
+        raise ValueError(
+            f"{type(self).__name__} takes logits and applies {self.link.__name__.lower()} itself, "
+            f"but the prediction has been through {through.__name__.lower()} already; {fix}"
+        )
+
+
+def mean_of_outputs(losses: Tensor) -> Tensor:
+    """Return ``(N,)`` from ``(N, ...)``: the mean over everything but the examples."""
+    return losses if losses.ndim <= 1 else losses.mean(axis=tuple(range(1, losses.ndim)))

@@ -1,0 +1,72 @@
+"""Penalties: what large weights cost beside the loss.
+
+`train.Model` adds a penalty to the loss of every update, once and whole: it is not divided by the
+number of examples. Biases and the gains of normalisation have one axis and are left alone, unless
+they are named. Goodfellow, Bengio and Courville, Deep Learning, section 7.1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pellucid.autograd import Tensor
+from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
+
+
+class Penalty:
+    """A cost of a parameter w, a scalar; each kind defines ``__call__``."""
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return the cost of one parameter."""
+        raise TypeError(f"{type(self).__name__} has no __call__(); define it in the class")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, vars(self).values()))})"
+
+
+class L1(Penalty):
+    """P = l1 * sum |w|;  dP/dw = l1 * sign w, and 0 at w = 0. Makes weights small, many of them 0.
+
+    Tibshirani, "Regression shrinkage and selection via the lasso", JRSS B 1996.
+    """
+
+    def __init__(self, l1: float) -> None:
+        self.l1 = _factor("L1", "l1", l1)
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return l1 * sum |w|."""
+        return self.l1 * F.abs(w).sum()
+
+
+class L2(Penalty):
+    """P = l2 * sum w^2;  dP/dw = 2 l2 w. Makes all weights smaller.
+
+    There is no factor 1/2, as in Keras: PyTorch's SGD with weight_decay=d is L2(d / 2). With Adam
+    this is not decoupled weight decay. Krogh and Hertz, "A simple weight decay can improve
+    generalization", NIPS 1991.
+    """
+
+    def __init__(self, l2: float) -> None:
+        self.l2 = _factor("L2", "l2", l2)
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return l2 * sum w^2."""
+        return self.l2 * F.square(w).sum()
+
+
+class L1L2(Penalty):
+    """P = l1 * sum |w| + l2 * sum w^2, the elastic net. Zou and Hastie, JRSS B 2005."""
+
+    def __init__(self, l1: float, l2: float) -> None:
+        self.l1, self.l2 = _factor("L1L2", "l1", l1), _factor("L1L2", "l2", l2)
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return l1 * sum |w| + l2 * sum w^2."""
+        return self.l1 * F.abs(w).sum() + self.l2 * F.square(w).sum()
+
+
+def _factor(kind: str, name: str, value: Any) -> float:
+    if isinstance(value, bool | str) or not 0 <= value < math.inf:
+        raise ValueError(f"{kind}: expected {name} to be a number of at least 0, got {value!r}")
+    return float(value)
