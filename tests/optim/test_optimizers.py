@@ -45,6 +45,79 @@ def test_adam_s_defaults_are_the_paper_s() -> None:
     assert (adam.lr, adam.b1, adam.b2, adam.eps) == (0.001, 0.9, 0.999, 1e-8)
 
 
+def test_the_other_defaults() -> None:
+    for optimizer, expected in {
+        optim.Momentum(): {"lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 0},
+        optim.Nesterov(): {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 0},
+        optim.Adagrad(): {"lr": 0.01, "eps": 1e-10},
+        optim.Adadelta(): {"lr": 1.0, "rho": 0.95, "eps": 1e-6},
+        optim.RMSprop(): {"lr": 0.001, "rho": 0.9, "eps": 1e-8, "momentum": 0, "centered": False},
+        optim.AdamW(): {"lr": 0.001, "b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
+        optim.Nadam(): {"lr": 0.002, "b1": 0.9, "b2": 0.999, "eps": 1e-8, "psi": 0.004},
+        optim.Lion(): {"lr": 1e-4, "b1": 0.9, "b2": 0.99, "weight_decay": 0},
+    }.items():
+        assert {name: getattr(optimizer, name) for name in expected} == expected
+
+
+def test_decay_is_not_a_penalty_in_the_loss_under_adam() -> None:
+    """Where the gradient is large, Adam all but ignores the penalty; decay pulls all alike."""
+    decayed = {}
+    for way in ("none", "penalty", "decay"):
+        p = Tensor(np.array([1.0, 1.0]), requires_grad=True)
+        optimizer = optim.AdamW(0.01, weight_decay=0.5) if way == "decay" else optim.Adam(0.01)
+        for step in range(200):
+            swing = np.array([100.0, 0.01]) * (-1) ** step
+            p.grad = swing + (0.5 * p.data if way == "penalty" else 0.0)
+            optimizer.step([p])
+        decayed[way] = p.data
+    steep, flat = 0, 1
+    by_decay, by_penalty = decayed["decay"], decayed["penalty"] - decayed["none"]
+    assert by_decay[steep] == pytest.approx(by_decay[flat], abs=0.02)
+    assert by_decay[steep] < 0.5
+    assert abs(by_penalty[steep]) < 0.1
+    assert by_penalty[flat] < -0.5
+
+
+def test_decay_without_momentum_is_l2_of_the_same_strength() -> None:
+    one, other = parameter(2.0, 3.0), parameter(2.0, 3.0 + 0.1 * 2.0)
+    optim.SGD(0.5, weight_decay=0.1).step([one])
+    optim.SGD(0.5).step([other])
+    np.testing.assert_allclose(one.data, other.data, 1e-12)
+
+
+def test_decay_does_not_enter_the_velocity() -> None:
+    p, optimizer = parameter(2.0, 0.0), optim.SGD(0.5, momentum=0.9, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.step([p])
+    np.testing.assert_allclose(p.data, 2.0 * 0.95**3, 1e-12)
+    np.testing.assert_array_equal(optimizer.state["0"]["v"], 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_centred_rmsprop_takes_no_root_of_a_rounded_negative_variance(dtype: str) -> None:
+    p = Tensor(np.ones(50, dtype), requires_grad=True)
+    p.grad = np.linspace(0.1, 1.7, 50).astype(dtype)
+    optimizer = optim.RMSprop(1e-12, rho=0.5, centered=True)
+    for _ in range(200):
+        optimizer.step([p])
+        assert np.isfinite(p.data).all()
+
+
+def test_lion_s_moves_have_one_length() -> None:
+    for size in (1e-3, 1.0, 1e6):
+        p = parameter(0.0, size)
+        optim.Lion(0.01).step([p])
+        np.testing.assert_allclose(p.data, -0.01)
+
+
+def test_adadelta_s_first_move_has_the_size_of_epsilon_s_root() -> None:
+    """sqrt(eps) / sqrt((1 - rho) g^2 + eps) * g, in the unit of w whatever the gradient's."""
+    for size in (1.0, 1e6):
+        p = parameter(0.0, size)
+        optim.Adadelta(rho=0.75, eps=1e-6).step([p])
+        np.testing.assert_allclose(p.data, -1e-3 / 0.5, 1e-4)
+
+
 def test_momentum_keeps_the_rate_out_of_the_velocity() -> None:
     """A schedule then acts at once."""
     p = parameter(0.0, 1.0)
@@ -68,7 +141,21 @@ def test_nesterov_needs_momentum() -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), "0.9", None, True], ids=str)
 @pytest.mark.parametrize(
-    ("kind", "name"), [(optim.SGD, "momentum"), (optim.Adam, "b1"), (optim.Adam, "b2")]
+    ("kind", "name"),
+    [
+        (optim.SGD, "momentum"),
+        (optim.Momentum, "momentum"),
+        (optim.Nesterov, "momentum"),
+        (optim.Adam, "b1"),
+        (optim.Adam, "b2"),
+        (optim.AdamW, "b1"),
+        (optim.Nadam, "b2"),
+        (optim.Lion, "b1"),
+        (optim.Lion, "b2"),
+        (optim.Adadelta, "rho"),
+        (optim.RMSprop, "rho"),
+        (optim.RMSprop, "momentum"),
+    ],
 )
 def test_fractions_out_of_range_are_refused(kind: Any, name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"expected {name} to be at least 0 and below 1, got"):
@@ -76,9 +163,35 @@ def test_fractions_out_of_range_are_refused(kind: Any, name: str, value: Any) ->
 
 
 @pytest.mark.parametrize("value", [0, -1e-8, float("inf"), "1e-8"], ids=str)
-def test_adam_s_epsilon_is_positive(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"expected eps to be a positive number, got .*; try 1e-8"):
-        optim.Adam(eps=value)
+@pytest.mark.parametrize(
+    "kind",
+    [optim.Adam, optim.AdamW, optim.Nadam, optim.Adagrad, optim.Adadelta, optim.RMSprop],
+)
+def test_epsilon_is_positive(kind: Any, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected eps to be a positive number, got .*; try 1e-"):
+        kind(eps=value)
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), "0.1", None, True], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (optim.SGD, "weight_decay"),
+        (optim.Momentum, "weight_decay"),
+        (optim.Nesterov, "weight_decay"),
+        (optim.AdamW, "weight_decay"),
+        (optim.Lion, "weight_decay"),
+        (optim.Nadam, "psi"),
+    ],
+)
+def test_decays_below_0_are_refused(kind: Any, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"expected {name} to be a number of at least 0, got"):
+        kind(**{name: value})
+
+
+def test_an_argument_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'weight_decay'"):
+        optim.Adam(weight_decay=0.1)  # type: ignore[call-arg]
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:

@@ -1,17 +1,54 @@
-"""Optimisers: how a gradient moves a parameter."""
+"""Optimisers: how a gradient moves a parameter; learning-rate schedules; clipping; groups."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from pellucid.errors import unknown
-from pellucid.optim.adam import Adam
-from pellucid.optim.optimizer import Optimizer, Rate
-from pellucid.optim.sgd import SGD
+from pellucid.optim import schedules
+from pellucid.optim.adam import Adam, AdamW, Nadam
+from pellucid.optim.adaptive import Adadelta, Adagrad, RMSprop
+from pellucid.optim.checks import Rate
+from pellucid.optim.clipping import clip_by_global_norm, clip_by_value
+from pellucid.optim.groups import Group, no_decay_on_vectors
+from pellucid.optim.lion import Lion
+from pellucid.optim.optimizer import Optimizer
+from pellucid.optim.sgd import SGD, Momentum, Nesterov
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "Optimizer", "Rate", "optimizer"]
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Group",
+    "Lion",
+    "Momentum",
+    "Nadam",
+    "Nesterov",
+    "Optimizer",
+    "RMSprop",
+    "Rate",
+    "clip_by_global_norm",
+    "clip_by_value",
+    "no_decay_on_vectors",
+    "optimizer",
+    "schedules",
+]
 
-OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {"adam": Adam, "sgd": SGD}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adam": Adam,
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": Adagrad,
+    "adadelta": Adadelta,
+    "rmsprop": RMSprop,
+    "adamw": AdamW,
+    "nadam": Nadam,
+    "lion": Lion,
+}
 
 
 def optimizer(choice: str | Optimizer) -> Optimizer:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeAlias, TypedDict
+from weakref import ref
 
 import numpy as np
 
 from pellucid import tree
-from pellucid.arrays import Array, namespace
+from pellucid.arrays import Array, DType, namespace
 from pellucid.autograd import Tensor
 from pellucid.errors import ShapeError
+from pellucid.optim import groups as grouping
+from pellucid.optim.checks import Rate, is_number, learning_rate, positive
+from pellucid.optim.clipping import clip_by_global_norm, clip_by_value
+from pellucid.optim.groups import Group
 
 State: TypeAlias = dict[str, Array]
-Rate: TypeAlias = float | Callable[[Any], Any]
+
+
+class Common(TypedDict, total=False):
+    """The arguments that all optimisers have besides their own; see `Optimizer`."""
+
+    groups: Sequence[Group]
+    clip_value: float | None
+    clip_norm: float | None
 
 
 class Optimizer:
@@ -21,26 +34,67 @@ class Optimizer:
 
     `step` is all a training loop calls. The state of each parameter is kept in ``state`` and the
     number of its updates in ``counts``, both under its dotted path; ``steps`` counts the steps
-    taken.
+    taken. Every rate is multiplied by ``scale``, 1 at first, which `ReduceLROnPlateau` lowers.
+
+    An optimiser stays with the parameters it has moved: what it remembers of them is of no use to
+    another network, see `reset`. Its copy goes with a copy of them.
 
     Args:
         lr: learning rate, a positive number, or a function of the step number (1, 2, ...) that
-            gives it.
+            gives it, such as those in `pellucid.optim.schedules`.
+        groups: settings that differ for some parameters; see `Group`.
+        clip_value: cut each element of a gradient to [-clip_value, clip_value] before the update.
+        clip_norm: scale all gradients of a step so that their norm over all parameters together is
+            at most this; after ``clip_value``. ``grad`` of the parameters keeps what backward
+            computed in both cases. See `pellucid.optim.clipping` for what is not finite.
     """
 
-    def __init__(self, lr: Rate) -> None:
-        self.lr = lr if callable(lr) else positive("lr", lr, "try 0.001 to 0.1")
+    def __init__(
+        self,
+        lr: Rate,
+        *,
+        groups: Sequence[Group] = (),
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        self._names = ("lr", *(name for name in vars(self) if name[0] != "_"))
+        self.lr = learning_rate(lr)
+        self.check()
+        self.scale = 1.0
+        self.clip_value = (
+            None if clip_value is None else positive("clip_value", clip_value, "try 1")
+        )
+        self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm, "try 1")
         self.steps = 0
         self.state: dict[str, State] = {}
         self.counts: dict[str, int] = {}
+        self._owners: dict[str, tuple[ref[Tensor], ref[Array]]] = {}
+        self._members: dict[str, tuple[int, ...]] = {}  # the groups each path is in
+        self.groups = grouping.checked(groups, type(self).__name__, self._names)
+        for i, group in enumerate(self.groups):
+            variant = self._with((i,))
+            variant.check()
+            settings = {name: getattr(variant, name) for name in group.settings}
+            self.groups[i] = Group(group.which, **settings)
+
+    # what each optimiser defines
+
+    def check(self) -> None:
+        """Refuse settings that are out of range; attributes are set before ``super().__init__``."""
 
     def init(self, param: Array) -> State:
         """Return the state a parameter starts with."""
         return {}
 
     def update(self, param: Array, grad: Array, state: State, step: int) -> tuple[Array, State]:
-        """Return the new parameter and its new state; ``step`` counts its updates from 1."""
+        """Return the new parameter and its new state; ``step`` counts its updates from 1.
+
+        For the parameters of a group it is called on a copy of the optimiser that has the group's
+        settings.
+        """
         raise TypeError(f"{type(self).__name__} has no update(); define it in the class")
+
+    # what a training loop calls
 
     def rate(self, step: int | None = None) -> Any:
         """Return the learning rate of a step, by default of the one being taken.
@@ -58,7 +112,7 @@ class Optimizer:
                 f"expected {what} of at least 0 in step {step}, got {rate!r}; use a number, or a "
                 "function that returns one for every step from 1 on"
             )
-        return rate
+        return rate * self.scale
 
     def step(self, parameters: Any) -> None:
         """Move every parameter that has a gradient, once.
@@ -69,7 +123,8 @@ class Optimizer:
 
         Raises:
             ValueError: no parameter has a gradient: ``backward`` was not called, or nothing
-                requires one; or a parameter has another shape than in the steps before.
+                requires one; or a parameter is another one than in the steps before; or a group's
+                pattern matches no path in the first step.
             ShapeError: a gradient has another shape than its parameter.
         """
         named = tree.find(parameters, Tensor)
@@ -79,59 +134,149 @@ class Optimizer:
                 "expected parameters with a gradient, got none; call loss.backward() before "
                 "optimizer.step(network), and create parameters with requires_grad=True"
             )
-        for path, p in moving.items():
-            self._check(path, p)
+        states = {path: self._memory(path, p) for path, p in moving.items()}
+        if self.groups and not self._members.keys() >= moving.keys():
+            self._members |= grouping.members(self.groups, named, self._members)
         self.steps += 1
         try:
-            moved = {path: self._moved(path, p) for path, p in moving.items()}
+            rules, grads = self._rules(moving), self._clipped(moving)
+            counts = {path: self._next(path) for path in moving}
+            moved = {}
+            for path, p in moving.items():
+                grad = grads[path] if grads else _as(p.grad, p.data.dtype)
+                rule = rules.get(path, self)
+                moved[path] = rule._moved(p.data, grad, states[path], counts[path])
         except BaseException:
             self.steps -= 1  # nothing has moved
             raise
         for path, p in moving.items():  # all or, if interrupted above, none
-            self.counts[path] = self._next(path)
             p.data, self.state[path] = moved[path]
+            self._owners[path] = ref(p), ref(p.data)
+        self.counts |= counts
 
-    def _moved(self, path: str, p: Tensor) -> tuple[Array, State]:
-        xp, dtype = namespace(p.data), p.dtype
-        grad = p.grad if p.grad.dtype == dtype else xp.astype(p.grad, dtype)  # type: ignore[union-attr]
-        state = self.state[path] if path in self.state else self.init(p.data)
-        new, state = self.update(p.data, grad, state, self._next(path))
-        return xp.asarray(new), state  # asarray: NumPy makes one number a scalar
+    # memory
+
+    def reset(self) -> Self:
+        """Forget every step, as if newly made, so that another network can be trained."""
+        self.steps, self.scale = 0, 1.0
+        self.state, self.counts, self._owners, self._members = {}, {}, {}, {}
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that the optimiser remembers, in plain dictionaries.
+
+        That is ``steps``, ``scale``, ``counts`` and ``state``; settings are not part of it.
+        """
+        state = {
+            path: {name: np.array(array) for name, array in arrays.items()}
+            for path, arrays in self.state.items()
+        }
+        return {
+            "steps": self.steps,
+            "scale": self.scale,
+            "counts": dict(self.counts),
+            "state": state,
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, for the parameters of the next step.
+
+        They may be those of a network that was loaded from a file. Shapes are compared then.
+
+        Raises:
+            ValueError: an entry is missing or unexpected; nothing is changed then.
+        """
+        expected = self.state_dict()
+        if saved.keys() != expected.keys():
+            raise ValueError(
+                f"expected the entries {', '.join(expected)}, got {', '.join(map(str, saved))}; "
+                "pass what state_dict() of the same kind of optimizer returned"
+            )
+        state = {
+            path: {name: np.array(array) for name, array in arrays.items()}
+            for path, arrays in saved["state"].items()
+        }
+        self.reset()
+        self.steps, self.scale, self.state = int(saved["steps"]), float(saved["scale"]), state
+        self.counts = {path: int(count) for path, count in saved["counts"].items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy takes over: not whose the state is, for that is copied as well."""
+        return vars(self) | {"_owners": {}}
+
+    def __repr__(self) -> str:
+        common = [name for name in ("groups", "clip_value", "clip_norm") if getattr(self, name)]
+        shown = (f"{name}={getattr(self, name)!r}" for name in (*self._names, *common))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    # how
+
+    def _with(self, places: tuple[int, ...]) -> Self:
+        """Return a copy that has the settings of the groups at these places."""
+        variant = copy.copy(self)
+        for place in places:
+            vars(variant).update(self.groups[place].settings)
+        return variant
+
+    def _rules(self, moving: Mapping[str, Tensor]) -> dict[str, Optimizer]:
+        """Return the optimisers of the paths that are in a group; parameters alike share one."""
+        places = {path: at for path in moving if (at := self._members.get(path))}
+        variants = {at: self._with(at) for at in set(places.values())}
+        return {path: variants[at] for path, at in places.items()}
+
+    def _clipped(self, moving: Mapping[str, Tensor]) -> dict[str, Array]:
+        """Return the gradients in the parameters' dtype, clipped; none where nothing is to clip."""
+        if self.clip_value is None and self.clip_norm is None:
+            return {}
+        grads = {path: _as(p.grad, p.data.dtype) for path, p in moving.items()}
+        if self.clip_value is not None:
+            grads = clip_by_value(grads, self.clip_value)
+        if self.clip_norm is not None:
+            grads, _ = clip_by_global_norm(grads, self.clip_norm)
+        return grads
+
+    def _moved(
+        self, param: Array, grad: Array, state: State | None, count: int
+    ) -> tuple[Array, State]:
+        """Return a parameter after its update, and its new state."""
+        state = self.init(param) if state is None else state
+        new, state = self.update(param, grad, state, count)
+        return namespace(param).asarray(new), state  # asarray: NumPy makes one number a scalar
 
     def _next(self, path: str) -> int:
         """Return the number of a parameter's next update: it may have joined later than others."""
         before = self.steps - 1 if path in self.state else 0  # where state came without counts
         return self.counts.get(path, before) + 1
 
-    def _check(self, path: str, p: Tensor) -> None:
-        """Refuse a gradient, or a state from the steps before, of another shape."""
+    def _memory(self, path: str, p: Tensor) -> State | None:
+        """Return the state of a parameter, None before its first update.
+
+        A gradient of another shape is refused, and a parameter that the state is not of.
+        """
         if p.grad.shape != p.data.shape:  # type: ignore[union-attr]
             raise ShapeError(
                 f"{path}: expected a gradient in the parameter's shape {p.shape}, got "
                 f"{p.grad.shape}; set grad only to what backward computed"  # type: ignore[union-attr]
             )
-        for array in self.state.get(path, {}).values():
-            if array.shape != p.data.shape:
+        state = self.state.get(path)
+        tensor, data = self._owners.get(path, (None, None))
+        if state is None or (data is not None and data() is p.data):  # as the last step left it
+            return state
+        for array in state.values():
+            if array.shape != p.data.shape and array.shape:  # () is one number for all elements
                 raise ValueError(
                     f"expected {path} in the shape {array.shape} of the steps before, got "
                     f"{p.shape}; make a new optimizer for another network"
                 )
+        if tensor is not None and tensor() is not p and (state or callable(self.lr)):
+            raise ValueError(
+                f"expected {path} to be the tensor of the steps before, got another one; make a "
+                "new optimizer for another network, call optimizer.reset() to start afresh, or "
+                "optimizer.load_state_dict(optimizer.state_dict()) to go on with what it remembers"
+            )
+        return {name: _as(array, p.data.dtype) for name, array in state.items()}
 
 
-def is_number(value: Any) -> bool:
-    """Whether it is a real number, Python's or NumPy's, and no truth value."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def positive(name: str, value: Any, hint: str) -> float:
-    """Return a positive finite number, or say that it is none."""
-    if not is_number(value) or not 0 < value < float("inf"):
-        raise ValueError(f"expected {name} to be a positive number, got {value!r}; {hint}")
-    return float(value)
-
-
-def fraction(name: str, value: Any) -> float:
-    """Return a number in [0, 1), or say that it is none."""
-    if not is_number(value) or not 0 <= value < 1:
-        raise ValueError(f"expected {name} to be at least 0 and below 1, got {value!r}; try 0.9")
-    return float(value)
+def _as(array: Array, dtype: DType) -> Array:
+    """Return the array in a dtype, itself if it has it."""
+    return array if array.dtype == dtype else namespace(array).astype(array, dtype)

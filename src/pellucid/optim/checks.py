@@ -1,0 +1,53 @@
+"""What settings of optimisers and schedules may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Rate: TypeAlias = float | Callable[[Any], Any]
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, Python's or NumPy's, and no truth value."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def positive(name: str, value: Any, hint: str) -> float:
+    """Return a positive finite number, or say that it is none."""
+    if not is_number(value) or not 0 < value < float("inf"):
+        raise ValueError(f"expected {name} to be a positive number, got {value!r}; {hint}")
+    return float(value)
+
+
+def at_least_0(name: str, value: Any, hint: str) -> float:
+    """Return a finite number of at least 0, or say that it is none."""
+    if not is_number(value) or not 0 <= value < float("inf"):
+        raise ValueError(f"expected {name} to be a number of at least 0, got {value!r}; {hint}")
+    return float(value)
+
+
+def fraction(name: str, value: Any, hint: str = "try 0.9") -> float:
+    """Return a number in [0, 1), or say that it is none."""
+    if not is_number(value) or not 0 <= value < 1:
+        raise ValueError(f"expected {name} to be at least 0 and below 1, got {value!r}; {hint}")
+    return float(value)
+
+
+def whole(name: str, value: Any, hint: str) -> int:
+    """Return a whole number of at least 1, or say that it is none."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"expected {name} to be a whole number from 1 on, got {value!r}; {hint}")
+    return int(value)
+
+
+def learning_rate(value: Any) -> Rate:
+    """Return a positive number or a schedule, or say that it is neither."""
+    if isinstance(value, type):
+        raise ValueError(
+            f"expected lr to be a number or a schedule, got the class {value.__name__}; did you "
+            f"mean {value.__name__}(...)?"
+        )
+    return value if callable(value) else positive("lr", value, "try 0.001 to 0.1")

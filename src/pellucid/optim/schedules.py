@@ -1,0 +1,388 @@
+"""Schedules: the learning rate as a function of the step, 1, 2, ...
+
+An optimiser takes one in place of a number and asks it in every step, so that no rate is lost::
+
+    optim.AdamW(schedules.WarmUp(500, schedules.Cosine(1e-3, steps=9_500)))
+
+Steps are those of the optimiser: an epoch of N examples in batches of B has ceil(N / B) of them.
+Below, t = step - 1 is the number of steps taken before. Schedules can be multiplied by numbers and
+by each other. Any function of the step may stand for one.
+
+A step may be a number, a NumPy array of numbers, as for a picture of the schedule, or an array of
+another backend: a schedule computes with it and never asks what it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from pellucid.arrays import namespace
+from pellucid.optim.checks import Rate, at_least_0, is_number, positive, whole
+
+
+class Schedule:
+    """The base of schedules; each defines ``__call__(step)`` by its equation."""
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step, counted from 1."""
+        raise TypeError(f"{type(self).__name__} has no __call__(step); define it in the class")
+
+    def __mul__(self, other: Rate) -> Product:
+        return Product(self, other)
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({settings})"
+
+
+class Constant(Schedule):
+    """rate = lr.
+
+    Args:
+        lr: the rate, of at least 0.
+    """
+
+    def __init__(self, lr: float) -> None:
+        self.lr = at_least_0("lr", lr, "try 0.001 to 0.1")
+
+    def __call__(self, step: Any) -> Any:
+        """Return lr."""
+        return self.lr + 0.0 * step
+
+
+class InverseTime(Schedule):
+    """rate = lr / (1 + decay * t). Robbins and Monro, "A stochastic approximation method", 1951.
+
+    Args:
+        lr: the first rate.
+        decay: after 1 / decay steps the rate is half the first.
+    """
+
+    def __init__(self, lr: float, decay: float) -> None:
+        self.lr = positive("lr", lr, "try 0.001 to 0.1")
+        self.decay = at_least_0("decay", decay, "try 0.001")
+
+    def __call__(self, step: Any) -> Any:
+        """Return lr / (1 + decay * t)."""
+        return self.lr / (1 + self.decay * (step - 1))
+
+
+class Step(Schedule):
+    """rate = lr * factor^floor(t / every): a staircase.
+
+    Args:
+        lr: the first rate.
+        every: how many steps each rate lasts.
+        factor: what one is multiplied by to give the next.
+    """
+
+    def __init__(self, lr: float, every: int, factor: float = 0.1) -> None:
+        self.lr = positive("lr", lr, "try 0.001 to 0.1")
+        self.every = whole("every", every, "give the steps of some epochs")
+        self.factor = positive("factor", factor, "try 0.1")
+
+    def __call__(self, step: Any) -> Any:
+        """Return lr * factor^floor(t / every)."""
+        return self.lr * self.factor ** floor((step - 1) / self.every)
+
+
+class MultiStep(Schedule):
+    """rate = lr * factor^n, where n is the number of milestones that are at most t.
+
+    Args:
+        lr: the first rate.
+        milestones: after how many steps the rate is multiplied, in rising order.
+        factor: by what.
+    """
+
+    def __init__(self, lr: float, milestones: Sequence[int], factor: float = 0.1) -> None:
+        self.lr = positive("lr", lr, "try 0.001 to 0.1")
+        self.milestones = rising("milestones", milestones)
+        self.factor = positive("factor", factor, "try 0.1")
+
+    def __call__(self, step: Any) -> Any:
+        """Return lr * factor^n."""
+        rate = self.lr + 0.0 * step
+        for milestone in self.milestones:
+            rate = where(step, step > milestone, self.factor * rate, rate)
+        return rate
+
+
+class Exponential(Schedule):
+    """rate = lr * factor^(t / every).
+
+    Args:
+        lr: the first rate.
+        factor: what the rate is multiplied by in ``every`` steps.
+        every: for example the steps of an epoch.
+    """
+
+    def __init__(self, lr: float, factor: float, every: int = 1) -> None:
+        self.lr = positive("lr", lr, "try 0.001 to 0.1")
+        self.factor = positive("factor", factor, "try 0.95, with every=<steps of an epoch>")
+        self.every = whole("every", every, "give the steps of an epoch")
+
+    def __call__(self, step: Any) -> Any:
+        """Return lr * factor^(t / every)."""
+        return self.lr * self.factor ** ((step - 1) / self.every)
+
+
+class Polynomial(Schedule):
+    """rate = end + (lr - end) * (1 - min(t, steps) / steps)^power.
+
+    Args:
+        lr: the first rate.
+        steps: after how many the rate is ``end``.
+        power: 1 is a straight line; above it the rate falls quickly first.
+        end: the last rate.
+    """
+
+    def __init__(self, lr: float, steps: int, power: float = 1.0, end: float = 0.0) -> None:
+        self.lr = positive("lr", lr, "try 0.001 to 0.1")
+        self.steps = whole("steps", steps, "give the steps of the whole training")
+        self.power = positive("power", power, "try 1 or 2")
+        self.end = at_least_0("end", end, "try 0")
+
+    def __call__(self, step: Any) -> Any:
+        """Return end + (lr - end) * (1 - min(t, steps) / steps)^power."""
+        left = 1 - minimum(step - 1, self.steps) / self.steps
+        return self.end + (self.lr - self.end) * left**self.power
+
+
+class Linear(Schedule):
+    """rate = lr + (end - lr) * min(t, steps) / steps: a straight line, up or down.
+
+    Args:
+        lr: the first rate, of at least 0.
+        end: the last rate, of at least 0.
+        steps: after how many the rate is ``end``.
+    """
+
+    def __init__(self, lr: float, end: float, steps: int) -> None:
+        self.lr = at_least_0("lr", lr, "try 0.001 to 0.1")
+        self.end = at_least_0("end", end, "try 0")
+        self.steps = whole("steps", steps, "give the steps of the whole training")
+
+    def __call__(self, step: Any) -> Any:
+        """Return lr + (end - lr) * min(t, steps) / steps."""
+        return self.lr + (self.end - self.lr) * (minimum(step - 1, self.steps) / self.steps)
+
+
+class Cosine(Schedule):
+    """rate = end + (lr - end) * (1 + cos(pi * min(t, steps) / steps)) / 2.
+
+    Half a wave from lr down to end, flat at both. Loshchilov and Hutter, "SGDR: stochastic gradient
+    descent with warm restarts", ICLR 2017, equation 5; `CosineRestarts` has the restarts.
+
+    Args:
+        lr: the first rate.
+        steps: after how many the rate is ``end``.
+        end: the last rate.
+    """
+
+    def __init__(self, lr: float, steps: int, end: float = 0.0) -> None:
+        self.lr = positive("lr", lr, "try 0.001 to 0.1")
+        self.steps = whole("steps", steps, "give the steps of the whole training")
+        self.end = at_least_0("end", end, "try 0")
+
+    def __call__(self, step: Any) -> Any:
+        """Return end + (lr - end) * (1 + cos(pi * min(t, steps) / steps)) / 2."""
+        return wave(self.lr, self.end, minimum(step - 1, self.steps) / self.steps)
+
+
+class CosineRestarts(Schedule):
+    """rate = end + (lr - end) * (1 + cos(pi * s / p)) / 2, s steps after the last restart.
+
+    Cycle i = 0, 1, ... lasts p = period * growth^i steps and begins at lr again. Loshchilov and
+    Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Args:
+        lr: the first rate of each cycle.
+        period: the steps of the first cycle.
+        growth: how many times as long each cycle is as the one before, a whole number.
+        end: what the rate falls to within a cycle.
+    """
+
+    def __init__(self, lr: float, period: int, growth: int = 1, end: float = 0.0) -> None:
+        self.lr = positive("lr", lr, "try 0.001 to 0.1")
+        self.period = whole("period", period, "give the steps of some epochs")
+        self.growth = whole("growth", growth, "try 1 or 2")
+        self.end = at_least_0("end", end, "try 0")
+
+    def __call__(self, step: Any) -> Any:
+        """Return end + (lr - end) * (1 + cos(pi * s / p)) / 2."""
+        share = (step - 1) / self.period  # in units of the first cycle
+        if self.growth == 1:
+            return wave(self.lr, self.end, share - floor(share))
+        # cycle i begins at (growth^i - 1) / (growth - 1); the last term is for rounding
+        i = floor(log(1 + share * (self.growth - 1)) / math.log(self.growth) + 1e-9)
+        length = self.growth**i
+        return wave(self.lr, self.end, (share - (length - 1) / (self.growth - 1)) / length)
+
+
+class OneCycle(Schedule):
+    """rate = a wave from lr / start up to lr, and one down to lr / (start * end), as in PyTorch.
+
+    A wave from a to b at share s of its way is b + (a - b) * (1 + cos(pi * s)) / 2, where the paper
+    has straight lines. The peak is at t = warm * steps - 1, the end at t = steps - 1. Smith and
+    Topin, "Super-convergence: very fast training of neural networks using large learning rates",
+    arXiv 1708.07120, 2018; momentum is left as it is.
+
+    Args:
+        lr: the highest rate.
+        steps: those of the whole training; later the rate stays.
+        warm: share of the steps on the way up, in (0, 1).
+        start: how many times lower than ``lr`` the first rate is.
+        end: how many times lower than the first rate the last one is.
+    """
+
+    def __init__(
+        self, lr: float, steps: int, warm: float = 0.3, start: float = 25.0, end: float = 1e4
+    ) -> None:
+        self.lr = positive("lr", lr, "try 0.01 to 1")
+        self.steps = whole("steps", steps, "give the steps of the whole training")
+        self.warm = positive("warm", warm, "try 0.3")
+        self.start = positive("start", start, "try 25")
+        self.end = positive("end", end, "try 1e4")
+        if not 1 < self.warm * self.steps < self.steps:
+            raise ValueError(
+                f"expected warm * steps between 1 and steps, got {warm} * {steps}; try warm=0.3 "
+                "with the steps of the whole training"
+            )
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate on the way up, or down."""
+        first, peak = self.lr / self.start, self.warm * self.steps - 1
+        up = wave(first, self.lr, minimum((step - 1) / peak, 1.0))
+        share = (step - 1 - peak) / (self.steps - 1 - peak)
+        down = wave(self.lr, first / self.end, maximum(minimum(share, 1.0), 0.0))
+        return where(step, step - 1 > peak, down, up)
+
+
+# of other schedules
+
+
+class Product(Schedule):
+    """rate = first(step) * second(step); written ``first * second`` as well.
+
+    Args:
+        first: a schedule, any function of the step, or a number.
+        second: likewise.
+    """
+
+    def __init__(self, first: Rate, second: Rate) -> None:
+        self.first = part("first", first)
+        self.second = part("second", second)
+
+    def __call__(self, step: Any) -> Any:
+        """Return first(step) * second(step)."""
+        return self.first(step) * self.second(step)
+
+
+class Chain(Schedule):
+    """rate = the first schedule's up to the first boundary, then the second's, and so on.
+
+    The steps of each count from 1 again.
+
+    Args:
+        schedules: at least two schedules, functions of the step, or numbers.
+        boundaries: the last step of each but the last, in rising order.
+    """
+
+    def __init__(self, schedules: Sequence[Rate], boundaries: Sequence[int]) -> None:
+        self.schedules = [part("schedules", schedule) for schedule in schedules]
+        self.boundaries = rising("boundaries", boundaries)
+        if len(self.schedules) != len(self.boundaries) + 1:
+            raise ValueError(
+                f"expected one boundary less than schedules, got {len(self.boundaries)} for "
+                f"{len(self.schedules)}; the last schedule has no end"
+            )
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of the schedule whose turn it is."""
+        rate = self.schedules[0](step)
+        for boundary, schedule in zip(self.boundaries, self.schedules[1:], strict=True):
+            later = schedule(maximum(step - boundary, 1))
+            rate = where(step, step > boundary, later, rate)
+        return rate
+
+
+class WarmUp(Schedule):
+    """rate = then(1) * step / (steps + 1) for steps steps, then(step - steps) after them.
+
+    The rate rises in even parts, of which the first is that of step 1. Goyal et al., "Accurate,
+    large minibatch SGD: training ImageNet in 1 hour", 2017, section 2.2.
+
+    Args:
+        steps: how many to rise in.
+        then: the schedule after them, whose steps count from 1 again; or a number.
+    """
+
+    def __init__(self, steps: int, then: Rate) -> None:
+        self.steps = whole("steps", steps, "give the steps of an epoch")
+        self.then = part("then", then)
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate before, or after the last step of the rise."""
+        after = self.then(maximum(step - self.steps, 1))
+        share = minimum(step / (self.steps + 1), 1.0)
+        return after * share  # while the share is below 1, then is in its step 1
+
+
+def part(name: str, schedule: Rate) -> Callable[[Any], Any]:
+    """Return a schedule or function as it is, and a number as a constant one."""
+    if isinstance(schedule, type) or not (callable(schedule) or is_number(schedule)):
+        raise TypeError(f"expected {name} to be a schedule or a number, got {schedule!r}")
+    return schedule if callable(schedule) else Constant(schedule)
+
+
+def rising(name: str, steps: Sequence[int]) -> list[int]:
+    """Return whole numbers from 1 on, each larger than the one before."""
+    if not isinstance(steps, list | tuple) or not steps:
+        raise ValueError(f"expected {name} to be a list of steps, got {steps!r}; try [1000, 2000]")
+    numbers = [whole(name, step, "steps count from 1") for step in steps]
+    if any(a >= b for a, b in pairwise(numbers)):
+        raise ValueError(f"expected {name} in rising order, got {numbers}; sort them")
+    return numbers
+
+
+# functions of a number, or of an array of any backend
+
+
+def wave(a: float, b: float, share: Any) -> Any:
+    """Return what is half a cosine wave from a to b, at a share of the way."""
+    cos = math.cos if is_number(share) else namespace(share).cos
+    return b + (a - b) * (1 + cos(math.pi * share)) / 2
+
+
+def floor(x: Any) -> Any:
+    """Return the largest whole number that is at most x."""
+    return math.floor(x) if is_number(x) else namespace(x).floor(x)
+
+
+def log(x: Any) -> Any:
+    """Return the natural logarithm."""
+    return math.log(x) if is_number(x) else namespace(x).log(x)
+
+
+def minimum(x: Any, limit: float) -> Any:
+    """Return x, or the limit where x is larger."""
+    return min(x, limit) if is_number(x) else namespace(x).minimum(x, limit)
+
+
+def maximum(x: Any, limit: float) -> Any:
+    """Return x, or the limit where x is smaller."""
+    return max(x, limit) if is_number(x) else namespace(x).maximum(x, limit)
+
+
+def where(step: Any, condition: Any, a: Any, b: Any) -> Any:
+    """Return a where the condition on the step holds, else b; in the step's dtype."""
+    if is_number(step):
+        return a if condition else b
+    zero = 0.0 * step
+    return namespace(step).where(condition, a + zero, b + zero)
