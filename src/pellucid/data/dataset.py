@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.data.columns import TableEncoding
+
 Task: TypeAlias = Literal["classification", "regression"]
 
 
@@ -28,6 +30,7 @@ class Dataset:
         class_names: The name of each label; empty for regression.
         feature_names: The name of each column of a two-dimensional `x`; empty where they have none.
         image_shape: The shape to draw a row in, such as (28, 28); None where rows are no images.
+        encoding: How a table's columns became `x` and `y`, to read others alike; see `load_csv`.
 
     Raises:
         TypeError: `x` or `y` does not hold real numbers.
@@ -40,6 +43,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     image_shape: tuple[int, ...] | None = None
+    encoding: TableEncoding | None = None
 
     def __post_init__(self) -> None:
         """Convert the arrays and tuples, then check them against one another."""

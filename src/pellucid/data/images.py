@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from pellucid.data.dataset import Dataset
 from pellucid.data.idx import read_idx
-from pellucid.data.sources import Progress, RemoteFile, cache_folder, fetch
+from pellucid.data.published import Published, locate
+from pellucid.data.sources import Progress, RemoteFile
 
 _DIGITS = tuple("0123456789")
 _TOPS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
@@ -21,20 +21,16 @@ _SIDE = 28
 
 
 @dataclass(frozen=True)
-class ImageSource:
+class ImageSource(Published):
     """Where a set of the MNIST family is published.
 
+    The files are training images and labels, test images and labels, in this order.
+
     Attributes:
-        name: The dataset's name, and that of its folder.
-        mirrors: Addresses, each ending in a slash, that the files lie below.
-        files: Training images and labels, test images and labels, in this order.
         class_names: The name of each label.
         fingerprint: SHA-256 of the published test labels, to tell files of equal names apart.
     """
 
-    name: str
-    mirrors: tuple[str, ...]
-    files: tuple[RemoteFile, RemoteFile, RemoteFile, RemoteFile]
     class_names: tuple[str, ...]
     fingerprint: str
 
@@ -191,71 +187,8 @@ def load_images(
     progress: Progress | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Find, read and check the four files of `source`; return its training and test sets."""
-    paths = _locate(source, folder, progress)
+    paths = locate(source, folder, progress)
     return _read_part(source, paths[:2], flatten), _read_part(source, paths[2:], flatten)
-
-
-def _locate(
-    source: ImageSource, folder: str | Path | None, progress: Progress | None
-) -> list[Path]:
-    """Return the paths of the four files, in the order of `source.files`."""
-    if folder is not None:
-        found, tried = _search(Path(folder).expanduser(), source)
-        if found is None:
-            raise FileNotFoundError(_nowhere(source, tried, "pass the folder that holds them"))
-        return found
-    tried = []
-    if given := os.environ.get("PELLUCID_DATA"):
-        found, tried = _search(Path(given).expanduser(), source)
-        if found is not None:
-            return found
-    cache = cache_folder() / source.name
-    found, lacking = _in_folder(cache, source)
-    if found is not None:
-        return found
-    try:
-        return [fetch(file, cache, source.mirrors, progress) for file in source.files]
-    except OSError as error:
-        raise FileNotFoundError(
-            _nowhere(
-                source,
-                [*tried, lacking, f"download ({error})"],
-                f"set PELLUCID_DATA to, or pass as folder=, a folder with them or with them in "
-                f"its folder {source.name}",
-            )
-        ) from error
-
-
-def _search(root: Path, source: ImageSource) -> tuple[list[Path] | None, list[str]]:
-    """Look in root/name, then in root; return the paths, or None and what each place lacks."""
-    tried = []
-    for place in (root / source.name, root):
-        found, lacking = _in_folder(place, source)
-        if found is not None:
-            return found, []
-        tried.append(lacking)
-    return None, tried
-
-
-def _in_folder(place: Path, source: ImageSource) -> tuple[list[Path] | None, str]:
-    """Return the four paths, or None and a phrase that says which files `place` lacks."""
-    found, missing = [], []
-    for file in source.files:
-        packed = place / file.name
-        plain = packed.with_suffix("")
-        if packed.is_file() or plain.is_file():
-            found.append(packed if packed.is_file() else plain)
-        else:
-            missing.append(plain.name)
-    return (None, f"{place} (lacks {', '.join(missing)})") if missing else (found, "")
-
-
-def _nowhere(source: ImageSource, tried: list[str], fix: str) -> str:
-    names = ", ".join(file.name for file in source.files)
-    return (
-        f"{source.name}: expected the files {names} (or each without .gz), "
-        f"tried {'; '.join(tried)}; {fix}"
-    )
 
 
 def _read_part(source: ImageSource, paths: list[Path], flatten: bool) -> Dataset:

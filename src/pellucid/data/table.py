@@ -1,17 +1,26 @@
-"""Reader of numeric tables: comma-, semicolon- or tab-separated text with a header row."""
+"""Reader of tables: comma-, semicolon- or tab-separated text with a header row."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.data.columns import (
+    Cells,
+    Encode,
+    Fill,
+    TableEncoding,
+    Unseen,
+    check_options,
+)
 from pellucid.data.dataset import Dataset, Task
 
 _DELIMITERS = ",;\t"
@@ -21,21 +30,40 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass
 class _Table:
-    """What was read: features as numbers, the target still as text."""
+    """What was read: features as numbers where they are, the target still as text."""
 
     path: Path
     header: list[str]
     target: int  # the target's place in the header
-    features: list[NDArray[np.float32]] = field(default_factory=list)
+    as_text: frozenset[int]  # places of columns whose numbers are text too
+    features: list[NDArray[np.float32]] = field(default_factory=list)  # NaN where there is text
+    texts: dict[int, dict[int, str]] = field(default_factory=dict)  # by place in the header and row
     answers: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)  # where in the file each row ends
 
-    def refuse(self, line: int, column: int, value: str) -> ValueError:
-        """Return the error for a cell that is not a finite number."""
+    def refuse(self, place: int, value: str, row: int, wanted: str, fix: str) -> ValueError:
+        """Return the error for a cell."""
         return ValueError(
-            f"{self.path}: line {line}, column {self.header[column]!r}: expected a finite number, "
-            f"got {value!r}; fill in the cell or remove its row"
+            f"{self.path}: line {self.lines[row]}, column {self.header[place]!r}: expected "
+            f"{wanted}, got {value!r}; {fix}"
         )
+
+    def cells(self) -> dict[str, Cells]:
+        """Return the cells of each feature column, by name."""
+        numbers = np.stack(self.features, axis=1)  # (columns - 1, N)
+        places = _without(list(range(len(self.header))), self.target)
+        return {
+            self.header[place]: Cells(
+                self.header[place],
+                column,
+                self.texts.get(place, {}),
+                partial(self._refuse_feature, place),
+            )
+            for place, column in zip(places, numbers, strict=True)
+        }
+
+    def _refuse_feature(self, place: int, row: int, wanted: str, fix: str) -> ValueError:
+        return self.refuse(place, self.texts[place][row], row, wanted, fix)
 
 
 def load_csv(
@@ -44,12 +72,29 @@ def load_csv(
     *,
     task: Task | None = None,
     delimiter: str | None = None,
+    categorical: Collection[str] = (),
+    encode: Encode = "one-hot",
+    fill: Fill | None = None,
+    unseen: Unseen = "error",
+    like: Dataset | None = None,
 ) -> Dataset:
-    """Read a table whose columns but one are numeric features, and one is to be predicted.
+    """Read a table of features, numbers or text, one column of which is to be predicted.
 
     The target means classification if its values are text, or whole numbers with at most 20
     distinct values; otherwise regression. `task` overrides this, and is needed where numbers
     and text mix. Classes are the sorted distinct values: numbers by size, text by character.
+
+    A feature column without a number is text. Its categories are the sorted distinct texts, and
+    each becomes a feature "column=text" that is 1 or 0. With `encode="codes"` the column becomes
+    one feature, the category's number from 0, for an embedding. Another file is read by the same
+    categories, classes and fillings with `like`:
+
+        train = load_csv("train.csv", "price", fill="median")
+        test = load_csv("test.csv", like=train)
+
+    Empty cells, "?", NA, N/A, NaN and null (whatever the case) are missing values. They are
+    refused unless `fill` says what becomes of them: in numbers the mean or median of the column
+    or a number, in text a category "missing". A target is never filled.
 
     Args:
         path: A UTF-8 text file whose first row names the columns.
@@ -57,17 +102,28 @@ def load_csv(
         task: "classification" or "regression"; None decides as above.
         delimiter: The character between cells; None takes whichever of comma, semicolon and tab
             cuts the header into most columns.
+        categorical: Feature columns to take as text though there are numbers among their cells,
+            such as postal codes.
+        encode: What text becomes, "one-hot" or "codes".
+        fill: What a missing value becomes: "mean", "median" or a number; None refuses it.
+        unseen: What `like` does with a text that the first file did not have: "error" refuses
+            it, "other" adds a last category to each text column for it.
+        like: A dataset that `load_csv` read, to read this file as it read that one; it decides
+            all but `path` and `delimiter`.
 
     Returns:
-        x float32 (N, columns - 1) with `feature_names`; y int64 (N,) with `class_names`, or
-        float32 (N, 1).
+        x float32 (N, features) with `feature_names`; y int64 (N,) with `class_names`, or
+        float32 (N, 1); and their `encoding`.
 
     Raises:
         OSError: The file cannot be opened.
         ValueError: The file is empty, has no rows or fewer than two columns, a column without a
-            name or two of one name; a row has another length than the header; a cell is missing
-            or no finite number (the message names line, column and value); `target` is no
-            column, `task` no task, or `delimiter` no single character.
+            name or two of one name; a row has another length than the header; a cell is missing,
+            or text among numbers (the message names line, column and value); a column has more
+            than 1000 texts for one-hot; `target` or one of `categorical` is no column, `task` no
+            task, `delimiter` no single character, or another option none of its values; or
+            `like` was not read from a table, has other columns, categories or classes, or is
+            given with options that it decides.
     """
     path = Path(path)
     if task is not None and task not in get_args(Task):
@@ -78,19 +134,74 @@ def load_csv(
         raise ValueError(
             f"delimiter: expected a single character, got {delimiter!r}; pass ',', ';' or '\\t'"
         )
-    table = _read(path, target, delimiter)
-    y, class_names = _answers(table, task)
+    check_options(encode, fill, unseen)
+    if like is not None:
+        options = (target, task, tuple(categorical), encode, fill, unseen)
+        encoding = _encoding_of(like, options)
+        texts = [column.name for column in encoding.columns if column.categories]
+        table = _read(path, encoding.target, delimiter, texts)
+        y = _known_answers(table, encoding)
+    else:
+        table = _read(path, target, delimiter, categorical)
+        _check_categorical(table, categorical)
+        y, class_names = _answers(table, task)
+        columns = tuple(
+            cells.learn(cells.name in categorical, encode, fill, unseen)
+            for cells in table.cells().values()
+        )
+        encoding = TableEncoding(
+            table.header[table.target], class_names, columns, encode, fills=fill is not None
+        )
     return Dataset(
         name=path.stem,
-        x=np.stack(table.features),  # (N, columns - 1)
+        x=_features(table, encoding),  # (N, features)
         y=y,
-        class_names=class_names,
-        feature_names=tuple(_without(table.header, table.target)),
+        class_names=encoding.class_names,
+        feature_names=encoding.feature_names,
+        encoding=encoding,
     )
 
 
-def _read(path: Path, target: str | None, delimiter: str | None) -> _Table:
-    """Read the whole file, its features converted row by row."""
+def _encoding_of(like: Any, options: tuple[Any, ...]) -> TableEncoding:
+    """Return the encoding of a dataset that was read from a table."""
+    encoding = like.encoding if isinstance(like, Dataset) else None
+    if encoding is None:
+        raise ValueError(
+            f"like: expected a dataset that load_csv read, got {like!r}; pass the training set"
+        )
+    if options != (None, None, (), "one-hot", None, "error"):
+        raise ValueError(
+            "like: expected no other option beside it but delimiter=, because it decides the "
+            f"target, the task and the encoding, got {options}; leave them out"
+        )
+    return encoding
+
+
+def _check_categorical(table: _Table, names: Collection[str]) -> None:
+    features = _without(table.header, table.target)
+    strange = [names] if isinstance(names, str) else [n for n in names if n not in features]
+    if strange:
+        raise ValueError(
+            f"{table.path}: categorical: expected some of the features {features}, got "
+            f"{strange[0]!r}; pass a list of their names"
+        )
+
+
+def _features(table: _Table, encoding: TableEncoding) -> NDArray[np.float32]:
+    """Return the features of all columns in the order of the encoding, float32 (N, features)."""
+    cells = table.cells()
+    names = [column.name for column in encoding.columns]
+    if sorted(cells) != sorted(names):
+        raise ValueError(
+            f"{table.path}: expected the columns {[*names, encoding.target]}, got {table.header}; "
+            "add what is missing and remove the rest"
+        )
+    parts = [cells[column.name].features(column, encoding) for column in encoding.columns]
+    return np.concatenate(parts, axis=1)
+
+
+def _read(path: Path, target: str | None, delimiter: str | None, texts: Collection[str]) -> _Table:
+    """Read the whole file, its features converted row by row but in the columns of `texts`."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -101,7 +212,7 @@ def _read(path: Path, target: str | None, delimiter: str | None) -> _Table:
                 skipinitialspace=delimiter != " ",
                 strict=True,
             )
-            table = _start(path, next(reader, []), target)
+            table = _start(path, next(reader, []), target, texts)
             _fill(table, ((reader.line_num, cells) for cells in reader if cells))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
@@ -118,7 +229,7 @@ def _sniff(line: str) -> str:
     return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([line], delimiter=mark), [])))
 
 
-def _start(path: Path, header: list[str], target: str | None) -> _Table:
+def _start(path: Path, header: list[str], target: str | None, texts: Collection[str]) -> _Table:
     """Check the header, find the target, and return a table without rows."""
     header = [name.strip() for name in header]
     if not any(header):
@@ -149,22 +260,26 @@ def _start(path: Path, header: list[str], target: str | None) -> _Table:
         raise ValueError(
             f"{path}: expected distinct column names, got {repeated} more than once; rename them"
         )
-    return _Table(path, header, place)
+    as_text = frozenset(header.index(name) for name in texts if name in header)
+    return _Table(path, header, place, as_text)
 
 
 def _fill(table: _Table, rows: Iterator[tuple[int, list[str]]]) -> None:
     """Append the rows, given with their line numbers, to the table."""
     columns = range(len(table.header))
+    places = _without(list(columns), table.target)
     for line, cells in rows:
         if len(cells) != len(columns):
             raise ValueError(
                 f"{table.path}: line {line}: expected {len(columns)} cells as in the header, got "
                 f"{len(cells)}; correct the row, or quote cells that contain the delimiter"
             )
-        numbers = [_number(cell) for cell in _without(cells, table.target)]
-        if None in numbers:
-            column = _without(list(columns), table.target)[numbers.index(None)]
-            raise table.refuse(line, column, cells[column])
+        numbers = []
+        for place in places:
+            number = None if place in table.as_text else _number(cells[place])
+            if number is None:
+                table.texts.setdefault(place, {})[len(table.lines)] = cells[place].strip()
+            numbers.append(math.nan if number is None else number)
         table.features.append(np.array(numbers, dtype=np.float32))
         table.answers.append(cells[table.target].strip())
         table.lines.append(line)
@@ -175,10 +290,10 @@ def _answers(
 ) -> tuple[NDArray[np.int64] | NDArray[np.float32], tuple[str, ...]]:
     """Return the target column as labels with class names, or as values (N, 1) with none."""
     numbers = []
-    for line, text in zip(table.lines, table.answers, strict=True):
+    for row, text in enumerate(table.answers):
         numbers.append(_number(text))
         if numbers[-1] is None and (_is_missing(text) or task == "regression"):
-            raise table.refuse(line, table.target, text)
+            raise _refused_answer(table, row)
     values = [number for number in numbers if number is not None]
     mixed = 0 < len(values) < len(numbers)
     if mixed and task is None:
@@ -197,9 +312,40 @@ def _answers(
         names, labels = np.unique(table.answers, return_inverse=True)
         return labels.astype(np.int64), tuple(str(name) for name in names)
     levels, labels = np.unique(values, return_inverse=True)
-    return labels.astype(np.int64), tuple(
-        f"{level:.0f}" if level.is_integer() else str(level) for level in levels
-    )
+    return labels.astype(np.int64), tuple(map(_spelled, levels))
+
+
+def _known_answers(
+    table: _Table, encoding: TableEncoding
+) -> NDArray[np.int64] | NDArray[np.float32]:
+    """Return the target column by the classes of another table, or as values (N, 1)."""
+    if not encoding.class_names:
+        return _answers(table, "regression")[0]
+    places = {name: label for label, name in enumerate(encoding.class_names)}
+    labels = []
+    for row, text in enumerate(table.answers):
+        number = _number(text)
+        name = text if text in places or number is None else _spelled(number)
+        if name not in places:
+            raise table.refuse(
+                table.target,
+                text,
+                row,
+                f"one of the classes {list(encoding.class_names)}",
+                "correct the cell or remove its row",
+            )
+        labels.append(places[name])
+    return np.array(labels, dtype=np.int64)
+
+
+def _refused_answer(table: _Table, row: int) -> ValueError:
+    fix = "fill in the cell or remove its row"
+    return table.refuse(table.target, table.answers[row], row, "a finite number", fix)
+
+
+def _spelled(level: float) -> str:
+    """Return the name of the class that a number is."""
+    return f"{level:.0f}" if float(level).is_integer() else str(level)
 
 
 def _number(text: str) -> float | None:

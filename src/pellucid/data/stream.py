@@ -1,0 +1,293 @@
+"""Batches for training, epoch after epoch, from data that need not fit into memory."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.data.arguments import Seed, whole
+from pellucid.data.background import ahead
+from pellucid.data.characters import TextWindows
+from pellucid.data.dataset import Dataset
+from pellucid.data.loader import batch_indices
+
+Batch: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+Transform: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+"""Takes the x of a batch (B, ...) and a generator to draw from; returns the x to train on."""
+
+_ORDER, _CHANGE = 0, 1  # which of an epoch's random streams: the order of rows, the transforms
+
+
+class Loader:
+    """Batches (x, y) of a source; each iteration over the loader is one epoch.
+
+    Only the rows of a few batches are in memory at a time. A thread makes batches while the last
+    one is being used. Every epoch has its own order and its own augmentation, both drawn from
+    (seed, epoch), so that the same seed gives the same epochs, whatever `prefetch` is. An error
+    in the source or the transform is raised in the loop that asked for the batch.
+
+    Attributes:
+        epoch: Number of the next iteration, from 0. Set it to repeat an epoch or to go on after
+            others.
+
+    Args:
+        source: One of
+            a pair of arrays (x, y) of equal length, which may be `numpy.memmap`;
+            a `Dataset`, or the windows of a text;
+            an object with `__len__`, and `__getitem__` that returns example i as a pair (x, y);
+            a function that returns an iterator over one epoch of examples (x, y), or with
+            `batch_size=None` of batches. If it needs an argument, that is a generator to draw
+            from, another one each epoch.
+        batch_size: Rows in a batch; None where a function makes the batches itself.
+        shuffle: Whether each epoch has an order of its own. None shuffles whatever has rows to
+            shuffle; the order of a function is its own affair.
+        seed: Seed or generator of orders and transforms.
+        transform: Applied to the x of every batch, as `transform(x, rng)`, such as `RandomShift`.
+            It may write into x, which is a copy.
+        prefetch: How many batches are made ahead; 0 makes them in the loop itself.
+        drop_last: Whether to leave out a last batch of fewer rows.
+
+    Raises:
+        TypeError: The source is none of these, `transform` does not take two arguments, or a
+            number is no integer.
+        ValueError: There are no rows, x and y differ in length, `batch_size` is below 1 or None
+            for a source with rows, `shuffle` is True for a function, or `drop_last` would leave
+            no batch at all.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        batch_size: int | None = 32,
+        *,
+        shuffle: bool | None = None,
+        seed: Seed = None,
+        transform: Transform | None = None,
+        prefetch: int = 2,
+        drop_last: bool = False,
+    ) -> None:
+        self.batch_size = None if batch_size is None else whole(batch_size, "batch_size")
+        self.prefetch = whole(prefetch, "prefetch", least=0)
+        self.drop_last = drop_last
+        self.epoch = 0
+        self._rows = None if _is_function(source) else _Rows(source)
+        self._function: Callable[..., Any] = source
+        self._check_options(shuffle)
+        self.shuffle = shuffle is not False and self._rows is not None
+        if transform is not None:
+            _check_transform(transform)
+        self.transform = transform
+        self._entropy = _entropy(seed)
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch.
+
+        Raises:
+            TypeError: The source is a function, and nobody knows before its end.
+        """
+        if self._rows is None or self.batch_size is None:
+            raise TypeError(
+                "expected a source of known length to count the batches of, got a function; "
+                "count them while iterating"
+            )
+        full, rest = divmod(len(self._rows), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Return an iterator over the batches of the next epoch."""
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        batches = self._batches(epoch)
+        return ahead(batches, self.prefetch) if self.prefetch else batches
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """Make the batches of an epoch, one after the other."""
+        if self._rows is not None:
+            batches = self._of_rows(self._rows, epoch)
+        else:
+            batches = self._of_function(epoch)
+        for number, (x, y) in enumerate(batches):
+            if self.transform is not None:
+                x = self.transform(x, self._rng(epoch, _CHANGE, number))
+                _check_transformed(x, y)
+            yield x, y
+
+    def _of_rows(self, rows: _Rows, epoch: int) -> Iterator[Batch]:
+        order = self._rng(epoch, _ORDER) if self.shuffle else None
+        size = self.batch_size or 1
+        return map(rows.take, batch_indices(len(rows), size, order, self.drop_last))
+
+    def _of_function(self, epoch: int) -> Iterator[Batch]:
+        """Call the function, and yield its batches, or batches of its examples."""
+        items = self._call(self._rng(epoch, _ORDER))
+        pairs = (_pair(item, f"item {number}") for number, item in enumerate(items))
+        nothing, examples = True, []
+        for x, y in pairs:
+            nothing = False
+            if self.batch_size is None:
+                yield np.array(x), np.array(y)
+                continue
+            examples.append((x, y))
+            if len(examples) == self.batch_size:
+                yield _stacked(examples)
+                examples = []
+        if examples and not self.drop_last:
+            yield _stacked(examples)
+        if nothing:
+            raise ValueError(
+                "source: expected the function to return an iterator over an epoch, got an empty "
+                "one; make a new iterator at every call, such as a generator function does"
+            )
+
+    def _call(self, rng: np.random.Generator) -> Iterable[Any]:
+        items = self._function() if _takes(self._function, 0) else self._function(rng)
+        if not isinstance(items, Iterable):
+            raise TypeError(
+                f"source: expected the function to return an iterator over examples, got "
+                f"{type(items).__name__}; write it with yield, or return iter(...)"
+            )
+        return items
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        """Return the generator of one random stream, the same one for the same key."""
+        return np.random.default_rng(np.random.SeedSequence(self._entropy, spawn_key=key))
+
+    def _check_options(self, shuffle: bool | None) -> None:
+        if self._rows is None:
+            if shuffle:
+                raise ValueError(
+                    "shuffle: expected None or False for a function, whose order is its own, got "
+                    "True; shuffle in the function, with the generator it is handed"
+                )
+            return
+        if self.batch_size is None:
+            raise ValueError(
+                "batch_size: expected a number for a source with rows, got None, which is for a "
+                "function that makes batches; pass for example 32"
+            )
+        batch_indices(
+            len(self._rows), self.batch_size, None, self.drop_last
+        )  # refuses what it must
+
+
+class _Rows:
+    """A source whose rows can be had in any order, by number."""
+
+    def __init__(self, source: Any) -> None:
+        self._x: NDArray[Any] | None = None
+        if isinstance(source, Dataset | TextWindows):
+            source = (source.x, source.y)
+        if isinstance(source, tuple):
+            self._x, self._y = _arrays(source)
+            self._count = len(self._x)
+            return
+        is_rows = hasattr(source, "__len__") and hasattr(source, "__getitem__")
+        if not is_rows or isinstance(source, str | bytes | dict | np.ndarray):
+            raise TypeError(
+                f"source: expected a pair of arrays (x, y), a Dataset, an object with __len__ and "
+                f"__getitem__, or a function that returns an iterator, got {type(source).__name__}"
+                f"; {_hint(source)}"
+            )
+        self._items, self._count = source, len(source)
+        if self._count == 0:
+            raise ValueError("source: expected at least one row, got none; pass (x, y) with rows")
+        _pair(self._items[0], "row 0")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def take(self, index: slice | NDArray[np.int64]) -> Batch:
+        """Return copies of the rows at `index`; no other rows are read."""
+        if self._x is not None:
+            return np.array(self._x[index]), np.array(self._y[index])
+        numbers = range(self._count)[index] if isinstance(index, slice) else index.tolist()
+        return _stacked([_pair(self._items[i], f"row {i}") for i in numbers])
+
+
+def _arrays(pair: tuple[Any, ...]) -> Batch:
+    """Return x and y as arrays of equal length, which a memory map is without being read."""
+    if len(pair) != 2:
+        raise TypeError(f"source: expected a pair (x, y), got {len(pair)} of them; pass two arrays")
+    x, y = (np.asarray(part) for part in pair)
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+        raise ValueError(
+            f"source: expected one y for each of at least one row of x, got x of shape {x.shape} "
+            f"and y of shape {y.shape}; pass arrays of equal length"
+        )
+    return x, y
+
+
+def _pair(item: Any, what: str) -> tuple[Any, Any]:
+    """Return an example or a batch as x and y."""
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        got = f"{len(item)} of them" if isinstance(item, tuple | list) else type(item).__name__
+        raise TypeError(f"source: {what}: expected a pair (x, y), got {got}; return both")
+    return item[0], item[1]
+
+
+def _stacked(examples: list[tuple[Any, Any]]) -> Batch:
+    """Return examples as one batch."""
+    parts = []
+    for name, values in zip("xy", zip(*examples, strict=True), strict=True):
+        arrays = [np.asarray(value) for value in values]
+        shapes = sorted({array.shape for array in arrays})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"source: expected every {name} to have one shape, got {shapes[0]} and "
+                f"{shapes[1]} in a batch; crop, pad or resize them to one"
+            )
+        parts.append(np.stack(arrays))
+    return parts[0], parts[1]
+
+
+def _is_function(source: Any) -> bool:
+    return callable(source) and not hasattr(source, "__getitem__")
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments; where it does not say, yes."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def _check_transform(transform: Any) -> None:
+    if not callable(transform) or not _takes(transform, 2):
+        raise TypeError(
+            f"transform: expected a callable (x, rng) -> x, got {transform!r}; write for example "
+            "lambda x, rng: x / 255"
+        )
+
+
+def _check_transformed(x: Any, y: NDArray[Any]) -> None:
+    if not isinstance(x, np.ndarray) or len(np.atleast_1d(x)) != len(y):
+        got = f"shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(
+            f"transform: expected it to return an array of {len(y)} rows, one for each y, got "
+            f"{got}; return the changed x"
+        )
+
+
+def _entropy(seed: Seed) -> int:
+    """Return the number that all streams are derived from."""
+    if isinstance(seed, np.random.Generator):
+        return int.from_bytes(seed.bytes(16), "little")
+    entropy = np.random.SeedSequence(seed).entropy
+    if not isinstance(entropy, int | np.integer):
+        raise TypeError(f"seed: expected a whole number, a generator or None, got {seed!r}")
+    return int(entropy)
+
+
+def _hint(source: Any) -> str:
+    if isinstance(source, Iterator):
+        return "pass the function that makes it, since it can be read only once"
+    return "put x and y into a pair"
