@@ -29,7 +29,15 @@ def refused(ended: Ended, *parts: str) -> None:
     [
         (["train", "digitz"], ["'digitz'", "fashion-mnist", "did you mean 'digits'", "CSV"]),
         (["train", "digits", "--activation", "rleu"], ["--activation", "did you mean 'relu'"]),
-        (["train", "digits", "--optimizer", "adamw"], ["--optimizer", "adam, sgd", "'adamw'"]),
+        (["train", "digits", "--optimizer", "adamm"], ["--optimizer", "adam, ", "'adamm'"]),
+        (
+            ["train", "digits", "--optimizer", "lion", "--compare", "sklearn"],
+            ["--compare", "(adam, sgd)", "got lion"],
+        ),
+        (
+            ["train", "digits", "--activation", "gelu", "--compare", "sklearn"],
+            ["--compare", "scikit-learn has", "got gelu"],
+        ),
         (["train", "digits", "--lr", "-0.1"], ["--lr", "positive number", "'-0.1'", "try"]),
         (["train", "digits", "--lr", "nan"], ["--lr", "positive number", "'nan'"]),
         (["train", "digits", "--epochs", "0"], ["--epochs", "at least 1", "'0'"]),

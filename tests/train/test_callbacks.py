@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pellucid import nn, optim, train
-from pellucid.train import Callback, EarlyStopping, Model, Run
+from pellucid.train import Callback, EarlyStopping, History, Model, ReduceLROnPlateau, Run
 from train.problems import Spy, blobs, classifier, line, same_state
 
 X, Y = blobs()
@@ -509,3 +509,144 @@ def test_one_early_stopping_serves_one_fit_after_another() -> None:
 def test_settings_that_are_refused(options: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         EarlyStopping(**options)
+
+
+# lower rates on a plateau
+
+
+def rates(
+    values: list[float], callback: ReduceLROnPlateau, lr: Any = 0.1, name: str = "loss"
+) -> list[float]:
+    """Return the rate of the first step after each epoch that ended with such a value."""
+    network = nn.Dense(2, 1, rng=0)
+    for p in network.parameters():
+        p.grad = np.zeros(p.shape, np.float32)
+    optimizer = optim.SGD(lr)
+    run = Run(network, optimizer, History(), len(values), 1)
+    callback.on_fit_begin(run)
+    found = []
+    for run.epoch, value in enumerate(values, start=1):
+        optimizer.step(network)
+        run.logs = {name: value}
+        callback.on_epoch_end(run)
+        found.append(optimizer.rate(optimizer.steps + 1))
+    callback.on_fit_end(run)
+    return found
+
+
+def test_patience_counts_the_epochs_before_the_rate_falls() -> None:
+    values = [3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0]
+    for patience, expected in {
+        1: [0.1, 0.1, 0.05, 0.025, 0.0125, 0.0125, 0.00625, 0.003125],
+        2: [0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.025],
+        4: [0.1] * 8,
+    }.items():
+        found = rates(values, ReduceLROnPlateau(factor=0.5, patience=patience))
+        assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_epochs_of_cooldown_do_not_count() -> None:
+    found = rates([1.0] * 8, ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2))
+    assert found == pytest.approx([0.1, 0.05, 0.05, 0.05, 0.025, 0.025, 0.025, 0.0125], rel=1e-12)
+
+
+def test_the_rate_does_not_fall_below_the_least() -> None:
+    found = rates([1.0] * 5, ReduceLROnPlateau(factor=0.1, patience=1, min_lr=0.004))
+    assert found == pytest.approx([0.1, 0.01, 0.004, 0.004, 0.004], rel=1e-12)
+    assert rates([1.0] * 3, ReduceLROnPlateau(patience=1, min_lr=0.5)) == [0.1] * 3
+
+
+def test_a_score_that_falls_is_no_improvement() -> None:
+    values = [0.1, 0.5, 0.4, 0.6]
+    found = rates(values, ReduceLROnPlateau("val_f1", 0.5, patience=1), name="val_f1")
+    assert found == pytest.approx([0.1, 0.1, 0.05, 0.05], rel=1e-12)
+    found = rates(values, ReduceLROnPlateau("val_f1", 0.5, patience=1, mode="min"), name="val_f1")
+    assert found == pytest.approx([0.1, 0.05, 0.025, 0.0125], rel=1e-12)
+
+
+def test_a_schedule_goes_on_beneath_it() -> None:
+    schedule = optim.schedules.Exponential(0.1, 0.9)
+    found = rates([1.0] * 4, ReduceLROnPlateau(factor=0.5, patience=2), schedule)
+    expected = [schedule(step) * scale for step, scale in ((2, 1), (3, 1), (4, 0.5), (5, 0.5))]
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("seed", range(20))
+def test_random_losses_lower_the_rate_where_torch_does(seed: int) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(seed)
+    values = (np.exp(-np.arange(80) / 30) + 0.05 * rng.normal(size=80)).tolist()
+    for place in rng.integers(80, size=3):
+        values[place] = rng.choice([math.nan, math.inf])
+    mode: Any = rng.choice(["min", "max"])
+    patience, cooldown = int(rng.integers(1, 5)), int(rng.integers(0, 4))
+    settings = {
+        "factor": float(rng.uniform(0.2, 0.9)),
+        "min_lr": float(rng.choice([0.0, 0.01])),
+        "cooldown": cooldown,
+    }
+    min_delta = float(rng.choice([0.0, 0.02]))
+    ours = ReduceLROnPlateau("loss", patience=patience, min_delta=min_delta, mode=mode, **settings)
+    optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], 0.1)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer,
+        mode,
+        patience=patience - 1,
+        threshold=min_delta,
+        threshold_mode="abs",
+        **settings,
+    )
+    expected = []
+    for value in values:
+        theirs.step(value)
+        expected.append(optimizer.param_groups[0]["lr"])
+    assert expected[-1] < 0.1
+    found = rates(values, ours)
+    assert found == pytest.approx(expected, rel=1e-6, abs=2e-8)  # theirs skips changes below 1e-8
+
+
+def test_in_fit_the_rate_falls_and_stays_and_the_count_starts_anew() -> None:
+    m = Model(classifier(), "cross_entropy", optim.Adam(1e-30))
+    callback = ReduceLROnPlateau(patience=2)
+    fit(m, callback, epochs=5, validation_data=(X, Y))
+    assert m.optimizer.scale == pytest.approx(0.01)
+    fit(m, callback, epochs=2, validation_data=(X, Y))
+    assert m.optimizer.scale == pytest.approx(0.01)
+    fit(m, callback, epochs=3, validation_data=(X, Y))
+    assert m.optimizer.scale == pytest.approx(0.001)
+
+
+def test_an_unknown_monitor_of_a_plateau_lists_what_there_is() -> None:
+    with pytest.raises(
+        ValueError, match=r"ReduceLROnPlateau: expected monitor to be one of loss, got 'val_loss'"
+    ):
+        fit(model(), ReduceLROnPlateau("val_loss"))
+
+
+def test_a_stop_within_an_epoch_is_no_plateau() -> None:
+    def act(event: str, run: Run) -> None:
+        if event == "batch_end":
+            run.stop("enough")
+
+    m = model()
+    fit(m, ReduceLROnPlateau("val_loss"), Spy(act), validation_data=(X, Y))
+    assert m.optimizer.scale == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"factor": 1.0}, r"expected factor between 0 and 1, got 1\.0; 0\.1 leaves a tenth"),
+        ({"factor": 0}, "expected factor between 0 and 1, got 0"),
+        ({"patience": 0}, "expected patience of at least 1 epochs, got 0"),
+        ({"patience": 1.5}, r"expected patience of at least 1 epochs, got 1\.5"),
+        ({"cooldown": -1}, "expected cooldown of at least 0 epochs, got -1"),
+        ({"min_delta": -1}, "expected min_delta of at least 0, got -1"),
+        ({"min_lr": math.nan}, "expected min_lr of at least 0, got nan"),
+        ({"mode": "lowest"}, "expected mode to be"),
+    ],
+)
+def test_settings_of_a_plateau_that_are_refused(options: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        ReduceLROnPlateau(**options)

@@ -247,12 +247,16 @@ SETTINGS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "validation x: expected at",
     ),
-    "validation triple": (
-        {"validation_data": (X, Y, Y)},
+    "validation of four": (
+        {"validation_data": (X, Y, Y, Y)},
         ValueError,
-        r"expected validation_data to be a pair \(x, y\), got 3 of them",
+        r"expected validation_data to be \(x, y\) or \(x, y, sample_weight\), got 4 of them",
     ),
-    "validation x alone": ({"validation_data": X}, ValueError, r"pair \(x, y\), got ndarray"),
+    "validation x alone": (
+        {"validation_data": X},
+        ValueError,
+        r"\(x, y\) or \(x, y, sample_weight\), got ndarray",
+    ),
     "verbose": (
         {"verbose": "loud"},
         ValueError,

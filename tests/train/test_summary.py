@@ -156,3 +156,9 @@ def test_it_changes_nothing() -> None:
     assert not net[1].training
     assert all("forward" not in vars(module) for module in net.modules().values())
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_a_network_of_tokens() -> None:
+    network = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Dense(12, 2), rng=0)
+    rows = {row.path: row.output for row in Model(network, "cross_entropy").summary((4,)).rows}
+    assert rows == {"layers.0": (4, 3), "layers.1": (12,), "layers.2": (2,)}

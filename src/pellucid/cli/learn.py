@@ -67,9 +67,8 @@ def compose(settings: Settings, source: Source, layers: Architecture) -> Model:
         ValueError: a setting the network or the optimiser refuses.
     """
     network = build(layers, settings.seed)
-    optimizer: optim.Optimizer = optim.Adam(settings.lr)
-    if settings.optimizer == "sgd":
-        optimizer = optim.SGD(settings.lr, momentum=settings.momentum or 0.0)
+    momentum = {} if settings.momentum is None else {"momentum": settings.momentum}
+    optimizer = optim.OPTIMIZERS[settings.optimizer](lr=settings.lr, **momentum)
     if source.train.task == "classification":
         return Model(network, "cross_entropy", optimizer, ["accuracy"])
     scale = 1.0 if source.targets is None else float(source.targets.scale_[0])

@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 from pellucid.cli import arguments
 from pellucid.cli.defaults import TABLE
 from pellucid.cli.errors import CommandError
+from pellucid.nn import ACTIVATIONS as LAYERS
+from pellucid.optim import OPTIMIZERS
 from pellucid.version import __version__
 
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
-OPTIMIZERS = ("adam", "sgd")
+ACTIVATIONS = tuple(name for name in LAYERS if "softmax" not in name)  # those end a network
 TASKS = ("classification", "regression")
 PEERS = ("sklearn",)
 
@@ -132,10 +133,10 @@ def _training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--batch-size", type=arguments.count, metavar="N", help="rows an update")
     group.add_argument(
         "--optimizer",
-        type=arguments.one_of("optimizer", OPTIMIZERS),
+        type=arguments.one_of("optimizer", tuple(OPTIMIZERS)),
         default="adam",
         metavar="NAME",
-        help=f"{' or '.join(OPTIMIZERS)} (adam)",
+        help=f"{', '.join(OPTIMIZERS)} (adam)",
     )
     group.add_argument(
         "--momentum", type=arguments.share, metavar="M", help="of sgd: what is kept of a step (0.9)"

@@ -11,6 +11,7 @@ from typing import Any
 from pellucid.cli.defaults import CSV, TABLE, Defaults
 from pellucid.cli.errors import CommandError
 from pellucid.errors import unknown
+from pellucid.optim import OPTIMIZERS
 
 VALIDATION, TEST, MOMENTUM = 0.1, 0.2, 0.9
 _ONLY_FOR = {  # options that only one kind of data set has, and how to say which
@@ -27,7 +28,7 @@ class Settings:
     """What a run does; the options of the command line, in full.
 
     ``test`` is None where the data set has a test set of its own, and 0 where the training rows
-    are the test; ``momentum`` is None with Adam.
+    are the test; ``momentum`` is None without SGD.
     """
 
     dataset: str
@@ -86,6 +87,7 @@ def resolve(options: argparse.Namespace) -> Settings:
     _check_kind(options, own)
     made = own.kind == "synthetic"
     sgd = options.optimizer == "sgd"
+    suited = {"adam": own.lr, "adamw": own.lr, "nadam": own.lr, "sgd": own.sgd_lr}
     samples = _either(options.samples, own.samples if made else None)
     share = own.share or samples != own.samples  # more than the truth table can be divided
     settings = Settings(
@@ -102,7 +104,7 @@ def resolve(options: argparse.Namespace) -> Settings:
         activation=_either(options.activation, own.activation),
         dropout=_either(options.dropout, own.dropout if options.layers != () else 0.0),
         epochs=_either(options.epochs, own.epochs),
-        lr=_either(options.lr, own.sgd_lr if sgd else own.lr),
+        lr=_either(options.lr, suited.get(options.optimizer, _usual_rate(options.optimizer))),
         batch_size=_either(options.batch_size, own.batch_size),
         optimizer=options.optimizer,
         momentum=_either(options.momentum, MOMENTUM) if sgd else options.momentum,
@@ -149,10 +151,10 @@ def _check_kind(options: argparse.Namespace, own: Defaults) -> None:
 
 def _check(settings: Settings) -> None:
     """Refuse options that contradict one another."""
-    if settings.optimizer == "adam" and settings.momentum is not None:
+    if settings.optimizer != "sgd" and settings.momentum is not None:
         raise CommandError(
-            f"--momentum: expected --optimizer sgd with it, got adam; leave out --momentum "
-            f"{settings.momentum:g}, or choose sgd"
+            f"--momentum: expected --optimizer sgd with it, got {settings.optimizer}; leave out "
+            f"--momentum {settings.momentum:g}, or choose sgd"
         )
     if settings.patience is not None and settings.validation == 0:
         raise CommandError(
@@ -164,11 +166,21 @@ def _check(settings: Settings) -> None:
             f"--dropout: expected hidden layers to drop units of, got none; leave out --dropout "
             f"{settings.dropout:g}, or add --layers"
         )
-    if settings.compare and settings.activation == "leaky_relu":
+    if settings.compare and settings.activation not in ("relu", "tanh", "sigmoid", "linear"):
         raise CommandError(
             "--compare: expected an activation that scikit-learn has (relu, tanh, sigmoid, "
-            "linear), got leaky_relu; choose one of these, or leave out --compare"
+            f"linear), got {settings.activation}; choose one of these, or leave out --compare"
         )
+    if settings.compare and settings.optimizer not in ("adam", "sgd"):
+        raise CommandError(
+            "--compare: expected an optimizer that scikit-learn has (adam, sgd), got "
+            f"{settings.optimizer}; choose one of these, or leave out --compare"
+        )
+
+
+def _usual_rate(optimizer: str) -> float:
+    """Return the learning rate that an optimiser has by default."""
+    return float(OPTIMIZERS[optimizer]().rate(1))
 
 
 def _either(given: Any, default: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pellucid.train import metrics
-from pellucid.train.callbacks import Callback, EarlyStopping, Run
+from pellucid.train.callbacks import Callback, EarlyStopping, ReduceLROnPlateau, Run
 from pellucid.train.history import History
 from pellucid.train.model import Model
 from pellucid.train.report import classification_report, regression_report
@@ -13,6 +13,7 @@ __all__ = [
     "EarlyStopping",
     "History",
     "Model",
+    "ReduceLROnPlateau",
     "Run",
     "classification_report",
     "metrics",

@@ -151,14 +151,9 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Remember the weights if they are the best so far; stop if none were for too long."""
-        monitor = self.monitor or ("val_loss" if "val_loss" in run.history else "loss")
-        if monitor not in run.logs:
-            if run.stopped:  # in the middle of the epoch, which was not validated then
-                return
-            raise ValueError(
-                f"EarlyStopping: expected monitor to be one of {', '.join(run.logs)}, got "
-                f"{monitor!r}; pass validation_data or validation_split for the val_ ones"
-            )
+        monitor = _monitored(self.monitor, run, "EarlyStopping")
+        if monitor is None:
+            return
         value = run.logs[monitor]
         gain = (self.best - value) * run.history.direction(monitor, self.mode)
         if gain > self.min_delta or (math.isnan(self.best) and not math.isnan(value)):
@@ -173,3 +168,98 @@ class EarlyStopping(Callback):
         if self._weights is not None and self.best_epoch < run.epoch:
             run.network.load_state(self._weights)
         self._weights = None
+
+
+class ReduceLROnPlateau(Callback):
+    """Lower the learning rate when a value has not improved for ``patience`` epochs.
+
+    rate <- max(factor * rate, min_lr), for every rate of the optimiser, whether number or schedule:
+    its ``scale`` is lowered, and stays so when training ends. After a reduction ``cooldown`` epochs
+    do not count. The rule of Keras; PyTorch's waits one epoch longer.
+
+    Args:
+        monitor: a name of the history; by default "val_loss", or "loss" without validation.
+        factor: what the rate is multiplied by, in (0, 1).
+        patience: how many epochs without improvement to wait for.
+        min_delta: how much better a value must be to count as an improvement.
+        cooldown: how many epochs after a reduction do not count.
+        min_lr: the rate is not lowered below this; rates of groups keep their ratio to it.
+        mode: whether the "min" or the "max" is best; by default the name tells.
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        mode: Mode | None = None,
+    ) -> None:
+        if not 0 < factor < 1:
+            raise ValueError(
+                f"ReduceLROnPlateau: expected factor between 0 and 1, got {factor}; 0.1 leaves a "
+                "tenth"
+            )
+        for name, epochs, least in (("patience", patience, 1), ("cooldown", cooldown, 0)):
+            if not isinstance(epochs, int) or epochs < least:
+                raise ValueError(
+                    f"ReduceLROnPlateau: expected {name} of at least {least} epochs, got {epochs!r}"
+                )
+        for name, value in (("min_delta", min_delta), ("min_lr", min_lr)):
+            if not value >= 0:
+                raise ValueError(
+                    f"ReduceLROnPlateau: expected {name} of at least 0, got {value}; try 0"
+                )
+        direction("loss", mode)  # refuses another mode now, not after the first epoch
+        self.monitor = monitor
+        self.factor = factor
+        self.patience = patience
+        self.min_delta = min_delta
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self.mode = mode
+        self.best = math.nan
+        self.waited = 0
+        self.resting = 0
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Forget an earlier run; the optimiser keeps its rate."""
+        self.best, self.waited, self.resting = math.nan, 0, 0
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Count the epochs without improvement; lower the rate after too many."""
+        monitor = _monitored(self.monitor, run, "ReduceLROnPlateau")
+        if monitor is None:
+            return
+        value, sign = float(run.logs[monitor]), run.history.direction(monitor, self.mode)
+        best = sign * math.inf if math.isnan(self.best) else self.best
+        if (best - value) * sign > self.min_delta:
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+        if self.resting:
+            self.resting, self.waited = self.resting - 1, 0
+        if self.waited >= self.patience:
+            self._reduce(run.optimizer)
+            self.resting, self.waited = self.cooldown, 0
+
+    def _reduce(self, optimizer: Optimizer) -> None:
+        """Lower the rate of the next step, and with it all that follow."""
+        rate = optimizer.rate(optimizer.steps + 1)
+        if rate > self.min_lr:
+            optimizer.scale *= max(self.factor, self.min_lr / rate)
+
+
+def _monitored(name: str | None, run: Run, callback: str) -> str | None:
+    """Return the name of the value to watch; None where an epoch cut short does not have it."""
+    name = name or ("val_loss" if "val_loss" in run.history else "loss")
+    if name in run.logs:
+        return name
+    if run.stopped:  # in the middle of the epoch, which was not validated then
+        return None
+    raise ValueError(
+        f"{callback}: expected monitor to be one of {', '.join(run.logs)}, got {name!r}; pass "
+        "validation_data or validation_split for the val_ ones"
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.arrays import Array, DType, Shape, quiet
 from pellucid.autograd import Tensor
 from pellucid.nn import Loss, Module
+from pellucid.nn.losses import check_weights
 
 
 def dtype_of(network: Module) -> DType:
@@ -24,7 +25,7 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
         TypeError: it holds something else than numbers.
         ValueError: it is empty, has no axis of examples, or holds NaN or infinity.
     """
-    array = _numbers(x, name)
+    array = numbers(x, name)
     if array.ndim < 2:
         raise ValueError(
             f"{name}: expected examples of shape (N, ...), got {array.shape}; pass one example as "
@@ -34,7 +35,7 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
         raise ValueError(
             f"{name}: expected at least one example and one feature, got {array.shape}"
         )
-    return _floats(array, dtype, name) if array.dtype.kind == "f" else array
+    return floats(array, dtype, name) if array.dtype.kind == "f" else array
 
 
 def targets(y: Any, loss: Loss, output: Shape, rows: int, dtype: DType, name: str = "y") -> Array:
@@ -47,7 +48,7 @@ def targets(y: Any, loss: Loss, output: Shape, rows: int, dtype: DType, name: st
         TypeError: it holds something else than numbers.
         ValueError: its length, shape or range does not fit, or it holds NaN or infinity.
     """
-    array = _numbers(y, name)
+    array = numbers(y, name)
     if array.ndim == 0 or len(array) != rows:
         got = "a single number" if array.ndim == 0 else f"{len(array)}"
         raise ValueError(
@@ -61,9 +62,30 @@ def targets(y: Any, loss: Loss, output: Shape, rows: int, dtype: DType, name: st
     else:
         if array.shape == (rows,) and output == (1,):
             array = array[:, None]
-        array = _floats(array, dtype, name)
+        array = floats(array, dtype, name)
     loss.check((rows, *output), array)
     return array
+
+
+def weights(given: Any, rows: int, dtype: DType, name: str = "sample_weight") -> Array | None:
+    """Return one weight an example, ``(N,)``, in the network's dtype; None stays None.
+
+    Raises:
+        TypeError: they are no numbers.
+        ValueError: there is not one an example, or one is negative or not finite.
+    """
+    if given is None:
+        return None
+    array = floats(numbers(given, name), dtype, name)
+    check_weights(array, rows, name, may_be_zero=True)
+    return array
+
+
+def labels(loss: Loss, values: Array, threshold: float) -> Array:
+    """Return class numbers: the place of the largest, or whether outputs exceed the threshold."""
+    if loss.task == "binary":
+        return (values > threshold).astype(np.int64)
+    return values if values.dtype.kind in "iu" else values.argmax(axis=-1)
 
 
 def finite(array: Array, name: str) -> None:
@@ -84,8 +106,8 @@ def finite(array: Array, name: str) -> None:
         )
 
 
-def _floats(array: Array, dtype: DType, name: str) -> Array:
-    """Return finite numbers in a floating-point dtype."""
+def floats(array: Array, dtype: DType, name: str) -> Array:
+    """Return finite numbers in a floating-point dtype, or refuse those that are not."""
     finite(array, name)
     if array.dtype == dtype:
         return array
@@ -106,7 +128,8 @@ def _labels(array: Array, name: str) -> Array:
     return array
 
 
-def _numbers(data: Any, name: str) -> Array:
+def numbers(data: Any, name: str) -> Array:
+    """Return an array of numbers, or refuse what is none."""
     try:
         array = np.asarray(data.data if isinstance(data, Tensor) else data)
     except ValueError as error:

@@ -1,4 +1,6 @@
-"""Metrics by name, as the training loop knows them; the functions themselves are in `scores`.
+"""Metrics by name, as the training loop knows them.
+
+The functions themselves are in `scores` (of classes, of values) and `ranking` (of probabilities).
 
 Every one takes `(y_true, y_pred)`, in that order, and is computed once over all the predictions of
 an epoch, never averaged over batches.
@@ -7,6 +9,7 @@ an epoch, never averaged over batches.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +18,27 @@ from typing import Literal, TypeAlias, get_args
 from numpy.typing import ArrayLike
 
 from pellucid.errors import unknown
+from pellucid.train.ranking import (
+    PrecisionRecallCurve,
+    RocCurve,
+    average_precision,
+    log_loss,
+    precision_recall_curve,
+    roc_auc,
+    roc_curve,
+    top_k_accuracy,
+)
+from pellucid.train.rows import as_labels
 from pellucid.train.scores import (
     Average,
     accuracy,
     accuracy_within,
-    as_labels,
+    balanced_accuracy,
+    cohen_kappa,
     confusion_matrix,
     f1,
     mae,
+    matthews_corrcoef,
     mse,
     precision,
     r2,
@@ -32,21 +48,32 @@ from pellucid.train.scores import (
 
 __all__ = [
     "Metric",
+    "PrecisionRecallCurve",
+    "RocCurve",
     "accuracy",
     "accuracy_within",
     "as_labels",
+    "average_precision",
+    "balanced_accuracy",
+    "cohen_kappa",
     "confusion_matrix",
     "f1",
     "get",
+    "log_loss",
     "mae",
+    "matthews_corrcoef",
     "mse",
     "precision",
+    "precision_recall_curve",
     "r2",
     "recall",
     "rmse",
+    "roc_auc",
+    "roc_curve",
+    "top_k_accuracy",
 ]
 
-Needs: TypeAlias = Literal["labels", "values"]
+Needs: TypeAlias = Literal["labels", "values", "scores"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +82,13 @@ class Metric:
 
     `function(y_true, y_pred)` returns one number; it is also given `sample_weight=` when there
     are weights. `needs` says what the loop hands over: "labels", integer classes (n,) on both
-    sides, or "values", the targets and the outputs of the network as they are.
+    sides, or 0 and 1 (n, k) for k > 1 yes-or-no outputs; "scores", such classes against the
+    probabilities of the network, (n,) or (n, k); or "values", the targets and the outputs of the
+    network as they are.
 
     Raises:
         TypeError: `function` cannot be called.
-        ValueError: the name is empty, or `needs` is neither of the two.
+        ValueError: the name is empty, or `needs` is none of the three.
     """
 
     name: str
@@ -75,7 +104,7 @@ class Metric:
             )
         if not self.name or self.needs not in get_args(Needs):
             raise ValueError(
-                "Metric: expected a name and needs='labels' or needs='values', got "
+                "Metric: expected a name and needs='labels', needs='scores' or needs='values', got "
                 f"name={self.name!r} and needs={self.needs!r}; give both"
             )
 
@@ -98,6 +127,15 @@ _METRICS = {
             for name, score in _CLASS_SCORES.items()
             for average in get_args(Average)
         ),
+        Metric("balanced_accuracy", balanced_accuracy, "labels"),
+        Metric("matthews_corrcoef", matthews_corrcoef, "labels"),
+        Metric("cohen_kappa", cohen_kappa, "labels"),
+        Metric("top_5_accuracy", top_k_accuracy, "scores"),
+        Metric("log_loss", log_loss, "scores", higher_is_better=False),
+        Metric("average_precision", average_precision, "scores"),
+        Metric("roc_auc", roc_auc, "scores"),
+        Metric("roc_auc_weighted", partial(roc_auc, average="weighted"), "scores"),
+        Metric("roc_auc_ovo", partial(roc_auc, multi_class="ovo"), "scores"),
         Metric("r2", r2, "values"),
         Metric("mae", mae, "values", higher_is_better=False),
         Metric("mse", mse, "values", higher_is_better=False),
@@ -105,20 +143,25 @@ _METRICS = {
     )
 }
 _WITHIN = "accuracy_within_"
+_TOP = re.compile(r"top_(\d{1,9})_accuracy")
 
 
 def get(metric: str | Metric | Callable[..., float]) -> Metric:
     """Return the `Metric` that a name, a metric or a function stands for.
 
-    Names: "accuracy"; "precision", "recall" and "f1" (macro), each also with "_macro", "_micro",
-    "_weighted" or "_binary"; "r2", "mae", "mse", "rmse"; and "accuracy_within_0.5" for any
-    tolerance. A function of `scores` stands for its own metric. Any other is called by its
+    Names, of classes: "accuracy"; "precision", "recall" and "f1" (macro), each also with "_macro",
+    "_micro", "_weighted", "_binary" or "_samples"; "balanced_accuracy", "matthews_corrcoef" and
+    "cohen_kappa". Of probabilities: "top_5_accuracy" for any number, "log_loss",
+    "average_precision", "roc_auc" (macro, one class against the rest), "roc_auc_weighted" and
+    "roc_auc_ovo". Of values: "r2", "mae", "mse", "rmse", and "accuracy_within_0.5" for any
+    tolerance. A function of this module stands for its own metric. Any other is called by its
     `__name__`, is handed the values, and is taken to be better when higher: say otherwise with
     `Metric(...)`.
 
     Raises:
         TypeError: neither of the three, or a function without a usable name.
-        ValueError: an unknown name (close ones are listed), or a tolerance that is no number.
+        ValueError: an unknown name (close ones are listed), a tolerance that is no number, or the
+            top 0.
     """
     if isinstance(metric, Metric):
         return metric
@@ -141,6 +184,8 @@ def _by_name(name: str) -> Metric:
         return _METRICS[name]
     if name.startswith(_WITHIN):
         return _within(name)
+    if (top := _TOP.fullmatch(name)) and int(top[1]) > 0:
+        return Metric(name, partial(top_k_accuracy, k=int(top[1])), "scores")
     raise unknown("metric", name, [*_METRICS, _WITHIN + "0.5"])
 
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from pellucid import nn, optim
-from pellucid.arrays import Array, Shape, namespace, quiet
+from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
-from pellucid.data import batch_indices, split_indices
 from pellucid.errors import ShapeError
-from pellucid.train import inputs, metrics
+from pellucid.train import inputs, metrics, rules
+from pellucid.train.batches import Arrays, Source, groups, is_loader, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
 from pellucid.train.history import History
+from pellucid.train.intake import Intake, in_mode, joined
+from pellucid.train.interrupt import stopping_on_interrupt
 from pellucid.train.progress import Verbose, progress
+from pellucid.train.step import Step, loss_of
 from pellucid.train.summary import Summary, summarise
-
-Pair = tuple[Array, Array]
+from pellucid.train.tally import Scored, Tally
+from pellucid.train.weights import ClassWeight, refuse_for_loaders
 
 
 class Model:
@@ -35,11 +36,16 @@ class Model:
 
     Args:
         network: the module to train.
-        loss: a loss, or its name: "cross_entropy", "bce", "mse", "mae".
-        optimizer: an optimiser, or its name: "adam", "sgd".
+        loss: a loss, or its name: "cross_entropy", "bce", "mse", ...; see `nn.LOSSES`.
+        optimizer: an optimiser, or its name: "adam", "sgd", ...
         metrics: names ("accuracy", "f1", "r2", ...), metrics, or named functions ``(y_true,
             y_pred)``; each is computed once over all predictions of an epoch, never averaged over
-            batches.
+            batches. Several yes-or-no outputs are scored as scikit-learn scores multi-label
+            answers: "accuracy" wants all of a row's right.
+        penalty: a cost of large weights, such as ``nn.L2(1e-4)``, for all weights (parameters of
+            two axes or more: not biases, nor the gains of normalisation); or a mapping from paths
+            to such, ``{"layers.0.weight": nn.L1(1e-3), "head.*": nn.L2(1e-4)}``.
+        constraint: a bound that holds after every update, such as ``nn.MaxNorm(3.0)``, alike.
     """
 
     def __init__(
@@ -48,6 +54,8 @@ class Model:
         loss: str | nn.Loss,
         optimizer: str | optim.Optimizer = "adam",
         metrics: Sequence[str | metrics.Metric | Callable[..., float]] = (),
+        penalty: nn.Penalty | Mapping[str, nn.Penalty] | None = None,
+        constraint: nn.Constraint | Mapping[str, nn.Constraint] | None = None,
     ) -> None:
         if not isinstance(network, nn.Module):
             raise TypeError(
@@ -59,6 +67,8 @@ class Model:
         self.loss = nn.losses.loss(loss)
         self.optimizer = optim.optimizer(optimizer)
         self.metrics = [_metric(choice, self.loss) for choice in _several(metrics)]
+        self.penalties = rules.rules(penalty, nn.Penalty, "penalty", network)
+        self.constraints = rules.rules(constraint, nn.Constraint, "constraint", network)
         self.input_shape: Shape | None = None
 
     # training
@@ -66,11 +76,14 @@ class Model:
     def fit(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         *,
         epochs: int = 10,
         batch_size: int | None = None,
-        validation_data: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        class_weight: ClassWeight = None,
+        accumulate: int = 1,
+        validation_data: Any = None,
         validation_split: float = 0.0,
         callbacks: Sequence[Callback] = (),
         seed: int | None = None,
@@ -81,15 +94,26 @@ class Model:
         The same seed and the same starting weights give the same result, bit for bit, whatever
         ``verbose`` says and whether or not there is validation data. Training metrics are those of
         the predictions made during the epoch, while the weights were moving. Ctrl-C ends training
-        after the current batch, and what was learned is kept and recorded; a second Ctrl-C does
+        after the current update, and what was learned is kept and recorded; a second Ctrl-C does
         not wait.
 
+        With weights w the loss is sum_i w_i L_i / sum_i w_i, within a batch as over the epoch, and
+        the metrics are weighted likewise; an example of weight 0 is left out. "loss" is that of
+        the data alone: what is minimised is "loss" + "penalty", both the mean over the epoch.
+
         Args:
-            x: examples ``(N, ...)``.
+            x: examples ``(N, ...)``; or, without y, what brings batches ``(x, y)`` or ``(x, y,
+                sample_weight)`` anew in every epoch: something with ``__iter__``, or a function
+                that returns an iterator.
             y: one target an example, as the loss takes it.
             epochs: passes over the data.
-            batch_size: examples an update; 32 by default, and never more than there are.
-            validation_data: ``(x, y)`` to evaluate after each epoch.
+            batch_size: examples a batch; 32 by default, and never more than there are.
+            sample_weight: how much each example counts, ``(N,)``, at least 0.
+            class_weight: how much the examples of each class count besides, in training: a mapping
+                from labels, or "balanced", n / (classes * examples of the class).
+            accumulate: batches an update; the gradient is that of all of them as one batch.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate after each epoch,
+                or what brings batches of such.
             validation_split: share of the examples to set aside for that instead: drawn at random,
                 class by class for class labels.
             callbacks: what else is told of each event; see `Callback`.
@@ -100,29 +124,39 @@ class Model:
             ValueError, TypeError: the data or a setting is not usable; nothing was trained then.
         """
         _positive("epochs", epochs)
+        _positive("accumulate", accumulate)
         _check_seed(seed)
         _trainable(self.network)
-        x, y = self._checked(x, y)
         split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
-        validation = None
-        if validation_data is not None:
-            validation = self._checked(*_pair(validation_data), name="validation ")
-        elif validation_split:
-            x, y, validation = self._set_aside(x, y, validation_split, split_rng)
-        batch_size = _batch_size(batch_size, len(x))
+        if y is None and is_loader(x):
+            refuse_for_loaders(batch_size, sample_weight, class_weight, validation_split)
+            training: Source = self._intake().loader(x, "the loader", class_weight)
+            validation = self._intake().validation(validation_data)
+        else:
+            whole, held = self._intake().batch(x, y, sample_weight), None
+            if validation_data is None and validation_split:
+                whole, held = set_aside(whole, validation_split, self.loss, split_rng)
+            whole = self._intake().weighted(whole, class_weight)
+            size = _batch_size(batch_size, len(whole.x))
+            self._intake().check_last(whole, size)
+            training = Arrays(whole, size, order)
+            validation = self._intake().validation(validation_data, held, max(size, 1024))
         events = Callbacks([Callbacks(callbacks), *progress(verbose)])
         if seed is not None:
             for module in self.network.modules().values():
                 module.reseed(dropout)
 
-        history = History(lower=[m.name for m in self.metrics if not m.higher_is_better])
-        run = Run(self.network, self.optimizer, history, epochs, math.ceil(len(x) / batch_size))
+        lower = [m.name for m in self.metrics if not m.higher_is_better]
+        history = History(lower=[*lower, "penalty"] if self.penalties else lower)
+        updates = math.ceil(training.count / accumulate)
+        run = Run(self.network, self.optimizer, history, epochs, updates)
         with self._training(run, events):
             for run.epoch in range(1, epochs + 1):
                 events.on_epoch_begin(run)
-                logs = self._epoch(x, y, batch_indices(len(x), batch_size, order), run, events)
+                logs = self._epoch(training, accumulate, run, events)
+                run.batches = run.batches or run.batch  # a loader need not know it before
                 if validation is not None and not run.stopped:
-                    scores = self._score(*validation, batch_size=max(batch_size, 1024))
+                    scores = self._score(validation)
                     logs |= {f"val_{name}": value for name, value in scores.items()}
                 run.logs = logs
                 history.append(logs)
@@ -133,57 +167,48 @@ class Model:
         return history
 
     def _epoch(
-        self, x: Array, y: Array, batches: Iterator[Any], run: Run, events: Callback
+        self, training: Source, accumulate: int, run: Run, events: Callback
     ) -> dict[str, float]:
         """Go over the data once; return the epoch's loss and metrics."""
-        parameters = self.network.named_parameters()
-        total, seen, predictions, order = 0.0, 0, [], []
-        for run.batch, rows in enumerate(batches, start=1):
-            prediction, loss, problem = self._step(x[rows], y[rows], parameters)
-            if problem:
+        step, tally = self._step(accumulates=accumulate > 1), Tally(self.loss, self.metrics)
+        for run.batch, group in enumerate(groups(training.epoch(), accumulate), start=1):
+            outcome = step(group)
+            if outcome.problem:
                 run.stop(
-                    f"{problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
+                    f"{outcome.problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
                     "learning rate, or scale the inputs"
                 )
                 warnings.warn(f"training stopped: {run.stopped}", RuntimeWarning, stacklevel=3)
                 break
-            total += loss * len(prediction)
-            seen += len(prediction)
-            if self.metrics:
-                predictions.append(prediction)
-                order.append(rows)
-            run.logs = {"loss": loss}
+            if not outcome.scored:  # nothing in these batches counts
+                continue
+            for scored in outcome.scored:
+                tally.add(scored, outcome.penalty)
+            run.logs = outcome.logs()
             events.on_batch_end(run)
             if run.stopped:
                 break
-        logs = {"loss": total / seen if seen else math.nan}
-        if predictions:
-            logs |= self._metrics(y[np.concatenate(order)], np.concatenate(predictions))
-        return logs
+        return tally.logs()
 
-    def _step(self, x: Array, y: Array, parameters: dict[str, Tensor]) -> tuple[Array, float, str]:
-        """Make one update; return the prediction, its loss, and why training cannot go on."""
-        with quiet():
-            prediction = self._prediction(x)
-            loss = self.loss(prediction, y)
-            value = float(loss.data)
-            if not math.isfinite(value):
-                return prediction.data, value, f"the loss is {value}"
-            before = [(parameter, parameter.data) for parameter in parameters.values()]
-            for parameter, _ in before:
-                parameter.grad = None
-            loss.backward()
-            self.optimizer.step(parameters)
-            if all(_is_finite(parameter.data) for parameter, _ in before):
-                return prediction.data, value, ""
-            for parameter, data in before:
-                parameter.data = data
-            return prediction.data, value, "the update is not finite"
+    def _step(self, accumulates: bool) -> Step:
+        """Return what makes an update of the parameters there are now."""
+        tensors = self.network.named_tensors()
+        parameters = {path: t for path, t in tensors.items() if t.requires_grad}
+        return Step(
+            self._prediction,
+            self.loss,
+            self.optimizer,
+            parameters,
+            [t for t in tensors.values() if not t.requires_grad],
+            rules.matched(self.penalties, parameters),
+            rules.matched(self.constraints, parameters),
+            accumulates,
+        )
 
     @contextmanager
     def _training(self, run: Run, events: Callback) -> Iterator[None]:
         """Switch to training, tell the callbacks, take Ctrl-C as a wish to stop."""
-        with self._mode(training=True), _stopping_on_interrupt(run):
+        with in_mode(self.network, training=True), stopping_on_interrupt(run):
             events.on_fit_begin(run)
             try:
                 yield
@@ -194,13 +219,32 @@ class Model:
 
     # using it
 
-    def evaluate(self, x: Any, y: Any, batch_size: int = 1024) -> dict[str, float]:
-        """Return the loss and every metric over all examples, in evaluation mode."""
-        return self._score(*self._checked(x, y), batch_size=_positive("batch_size", batch_size))
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 1024,
+        *,
+        sample_weight: Any = None,
+        class_weight: ClassWeight = None,
+    ) -> dict[str, float]:
+        """Return the loss and every metric over all examples, in evaluation mode.
+
+        What x, y and the weights may be is what `fit` takes. The penalty is no part of it.
+        """
+        size, intake = _positive("batch_size", batch_size), self._intake()
+        if y is None and is_loader(x):
+            refuse_for_loaders(None, sample_weight, class_weight, 0)
+            return self._score(intake.loader(x, "the loader", class_weight, once=True))
+        whole = intake.weighted(intake.batch(x, y, sample_weight), class_weight)
+        return self._score(Arrays(whole, size))
 
     def predict(self, x: Any, batch_size: int = 1024) -> Array:
-        """Return the network's output for each example, ``(N, ...)``, in evaluation mode."""
-        return self._run(self.network, self._examples(x), batch_size)
+        """Return the network's output for each example, ``(N, ...)``, in evaluation mode.
+
+        x may also bring batches, of examples alone or as tuples with what `fit` takes.
+        """
+        return self._run(self.network, x, batch_size)
 
     def predict_proba(self, x: Any, batch_size: int = 1024) -> Array:
         """Return probabilities: ``(N, C)`` of classes, or ``(N, outputs)`` of yes-or-no outputs.
@@ -208,17 +252,28 @@ class Model:
         Raises:
             TypeError: the loss is not one of probabilities.
         """
-        if self.loss.task == "regression":
+        if not self.loss.probabilistic:
+            fix = "predict" if self.loss.task == "regression" else "predict or predict_classes"
             raise TypeError(
                 f"expected a classification loss for probabilities, got "
-                f"{type(self.loss).__name__}; use predict"
+                f"{type(self.loss).__name__}; use {fix}"
             )
         link = self.loss.link()
-        return self._run(lambda x: link(self._prediction(x)), self._examples(x), batch_size)
+        return self._run(lambda x: link(self._prediction(x)), x, batch_size)
 
     def predict_classes(self, x: Any, batch_size: int = 1024) -> Array:
-        """Return the most likely class, ``(N,)``, or ``(N, k)`` answers for k yes-or-no outputs."""
-        labels = _labels(self.loss, self.predict_proba(x, batch_size), threshold=0.5)
+        """Return the most likely class, ``(N,)``, or ``(N, k)`` answers for k yes-or-no outputs.
+
+        Raises:
+            TypeError: the loss is not one of classes.
+        """
+        if self.loss.task == "regression":
+            raise TypeError(
+                f"expected a classification loss for classes, got {type(self.loss).__name__}; "
+                "use predict"
+            )
+        prediction = self._run(self._prediction, x, batch_size)
+        labels = inputs.labels(self.loss, prediction, self.loss.threshold)
         return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
     def summary(self, input_shape: Sequence[int] | None = None) -> Summary:
@@ -231,20 +286,29 @@ class Model:
         shape = tuple(input_shape) if input_shape is not None else self.input_shape
         return summarise(self.network, shape)
 
-    def gradcheck(self, x: Any, y: Any, **options: Any) -> GradcheckReport:
-        """Check every parameter's gradient of the loss on a batch; see `pellucid.gradcheck`."""
-        x, y = self._checked(x, y)
+    def gradcheck(
+        self, x: Any, y: Any, sample_weight: Any = None, **options: Any
+    ) -> GradcheckReport:
+        """Check every parameter's gradient of loss and penalties on a batch.
 
-        def loss(x: Tensor) -> Tensor:
-            return self.loss(self._prediction(x), y)
+        See `pellucid.gradcheck`.
+        """
+        batch = self._intake().batch(x, y, sample_weight)
 
-        return gradcheck(loss, x, parameters=self.network, **options)
+        def objective(x: Tensor) -> Tensor:
+            total = loss_of(self.loss, self._prediction(x), batch)
+            for w, penalty in rules.matched(self.penalties, self.network.named_parameters()):
+                total = total + penalty(w)
+            return total
+
+        return gradcheck(objective, batch.x, parameters=self.network, **options)
 
     # how
 
     def _prediction(self, x: Any) -> Tensor:
         """Return what the loss takes: the logits, if the network ends in the loss's activation."""
         x, ends_in = as_tensor(x), self.network.output_activation()
+        self.input_shape = x.shape[1:]
         if self.loss.link is nn.Linear or not isinstance(ends_in, self.loss.link):
             return self.network(x)
         try:
@@ -253,114 +317,31 @@ class Model:
             self.network.locate(error)
             raise
 
-    def _examples(self, x: Any, name: str = "x") -> Array:
-        array = inputs.examples(x, inputs.dtype_of(self.network), name)
-        self.input_shape = array.shape[1:]
-        return array
+    def _intake(self) -> Intake:
+        """Return what checks data against the network and the loss there are now."""
+        return Intake(self.network, self.loss, self._prediction, self.metrics)
 
-    def _checked(self, x: Any, y: Any, name: str = "") -> Pair:
-        """Return examples and targets ready for training, or say what is wrong with them."""
-        x = self._examples(x, f"{name}x")
-        with self._mode(training=False):  # with the tape on: a second softmax shows there
-            output = self._prediction(x[:1])
-        if not isinstance(output, Tensor):
-            raise TypeError(
-                f"expected the network to return a tensor, got {type(output).__name__}; compute "
-                f"with tensors in the forward of {type(self.network).__name__}"
-            )
-        self.loss.refuse_activated(output)
-        shape, dtype = output.shape[1:], inputs.dtype_of(self.network)
-        return x, inputs.targets(y, self.loss, shape, len(x), dtype, f"{name}y")
-
-    def _run(self, function: Callable[[Tensor], Tensor], x: Array, batch_size: int) -> Array:
+    def _run(self, function: Callable[[Tensor], Tensor], x: Any, batch_size: int) -> Array:
         """Return the function's output for all examples, batch by batch, in evaluation mode."""
-        _positive("batch_size", batch_size)
-        with self._mode(training=False), no_grad(), quiet():
-            parts = [
-                as_tensor(function(Tensor(x[rows]))).data
-                for rows in batch_indices(len(x), batch_size)
-            ]
-        return np.concatenate(parts)
+        examples = self._intake().only_examples(x, _positive("batch_size", batch_size))
+        outputs = []
+        with in_mode(self.network, training=False), no_grad(), quiet():
+            for part in examples:
+                outputs.append(as_tensor(function(Tensor(part))).data)
+                self.input_shape = part.shape[1:]
+        return joined(outputs)
 
-    @contextmanager
-    def _mode(self, training: bool) -> Iterator[None]:
-        """Switch the network to training or evaluation, and every module back in the end."""
-        modes = [(module, module.training) for module in self.network.modules().values()]
-        self.network.train(training)
-        try:
-            yield
-        finally:
-            for module, before in modes:
-                module.training = before
-
-    def _score(self, x: Array, y: Array, batch_size: int) -> dict[str, float]:
-        prediction = self._run(self._prediction, x, batch_size)
-        total = 0.0
-        with no_grad(), quiet():
-            for rows in batch_indices(len(x), batch_size):
-                total += self.loss(prediction[rows], y[rows]).item() * len(prediction[rows])
-        return {"loss": total / len(x), **self._metrics(y, prediction)}
-
-    def _set_aside(
-        self, x: Array, y: Array, share: float, rng: np.random.Generator
-    ) -> tuple[Array, Array, Pair]:
-        """Return training examples and targets, and the validation pair drawn from them."""
-        if not isinstance(share, int | float | np.floating) or not 0 < share < 1:
-            raise ValueError(
-                f"expected validation_split in [0, 1), got {share!r}; 0.1 keeps a tenth aside"
-            )
-        if not 0 < round(share * len(x)) < len(x):
-            raise ValueError(
-                f"expected a validation_split that leaves examples on both sides, got {share} of "
-                f"{len(x)} examples; choose another share, or pass validation_data"
-            )
-        labels = None
-        if self.loss.task != "regression":
-            labels = _labels(self.loss, y, threshold=0.5).reshape(len(y), -1)
-        classes = labels[:, 0] if labels is not None and labels.shape[1] == 1 else None
-        parts = split_indices(len(x), test=float(share), labels=classes, seed=rng)
-        return x[parts.train], y[parts.train], (x[parts.test], y[parts.test])
-
-    def _metrics(self, y: Array, prediction: Array) -> dict[str, float]:
-        """Return every metric over whole arrays of targets and predictions (logits, or values)."""
-        values: dict[str, float] = {}
-        for metric in self.metrics:
-            if metric.needs == "labels":
-                truth = _labels(self.loss, y, threshold=0.5).reshape(-1)
-                guess = _labels(self.loss, prediction, threshold=0.0).reshape(-1)
-                values[metric.name] = metric(truth, guess)
-            else:
-                with no_grad():
-                    guess = self.loss.link()(prediction).data
-                values[metric.name] = metric(y, guess)
-        return values
-
-
-@contextmanager
-def _stopping_on_interrupt(run: Run) -> Iterator[None]:
-    """Let Ctrl-C end the run after the current batch, so that no update is left half made."""
-
-    def ask(*_: object) -> None:
-        if run.stopped:
-            raise KeyboardInterrupt
-        run.stop(f"interrupted in epoch {run.epoch}")
-
-    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not usual or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _labels(loss: nn.Loss, values: Array, threshold: float) -> Array:
-    """Return class numbers: the place of the largest, or whether outputs exceed the threshold."""
-    if loss.task == "binary":
-        return (values > threshold).astype(np.int64)
-    return values if values.dtype.kind in "iu" else values.argmax(axis=-1)
+    def _score(self, source: Source) -> dict[str, float]:
+        """Return loss and metrics over all batches of an epoch, in evaluation mode."""
+        tally = Tally(self.loss, self.metrics)
+        with in_mode(self.network, training=False), no_grad(), quiet():
+            for batch in source.epoch():
+                prediction = self._prediction(batch.x)
+                weight = self.loss.total_weight(prediction, batch.y, batch.weight)
+                if weight > 0:
+                    loss = loss_of(self.loss, prediction, batch).item()
+                    tally.add(Scored(prediction.data, batch.y, batch.weight, loss, weight))
+        return tally.logs()
 
 
 def _several(choices: Any) -> Sequence[Any]:
@@ -371,10 +352,15 @@ def _several(choices: Any) -> Sequence[Any]:
 
 def _metric(choice: str | metrics.Metric | Callable[..., float], loss: nn.Loss) -> metrics.Metric:
     metric = metrics.get(choice)
-    if metric.needs == "labels" and loss.task == "regression":
+    if metric.needs != "values" and loss.task == "regression":
         raise TypeError(
             f"expected metrics of numbers beside {type(loss).__name__}, got {metric.name!r}, which "
             "compares classes; use metrics such as r2, mae or rmse"
+        )
+    if metric.function is metrics.log_loss and not loss.probabilistic:
+        raise TypeError(
+            f"expected a loss of probabilities beside the metric {metric.name!r}, got "
+            f"{type(loss).__name__}; use metrics such as accuracy or roc_auc"
         )
     return metric
 
@@ -391,21 +377,6 @@ def _trainable(network: nn.Module) -> None:
             "expected a network with parameters to train, got one with none; create them with "
             "requires_grad=True"
         )
-
-
-def _pair(data: Any) -> Pair:
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        got = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
-        raise ValueError(f"expected validation_data to be a pair (x, y), got {got}")
-    return data[0], data[1]
-
-
-def _is_finite(array: Array) -> bool:
-    """Whether there is no NaN and no infinity among the elements."""
-    flat = array.reshape(-1)
-    return math.isfinite(flat @ flat) or bool(
-        namespace(array).all(namespace(array).isfinite(array))
-    )
 
 
 def _batch_size(batch_size: int | None, rows: int) -> int:

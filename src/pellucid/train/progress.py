@@ -87,7 +87,7 @@ class ProgressBar(Callback):
             console=Console(file=sys.stdout),
             transient=True,
         )
-        total = run.epochs * run.batches
+        total = run.epochs * run.batches or None  # None: not known before the first epoch's end
         self._task: TaskID = self._bar.add_task("training", total=total, values="")
         self._bar.start()
         self._drawn = 0.0
@@ -96,7 +96,8 @@ class ProgressBar(Callback):
         """Start the epoch's clock."""
         self._start = time.perf_counter()
         self._loss, self._batches = 0.0, 0
-        self._bar.update(self._task, description=f"epoch {run.epoch}/{run.epochs}")
+        total = run.epochs * run.batches or None
+        self._bar.update(self._task, description=f"epoch {run.epoch}/{run.epochs}", total=total)
 
     def on_batch_end(self, run: Run) -> None:
         """Move the bar on, a few times a second."""

@@ -7,8 +7,10 @@ parts is not the F1 of the whole, and an unequal last batch would weigh as much 
 
 Two arrays must have the same shape. (n,) against (n, 1) is refused, because NumPy would compare
 every row with every other and return a plausible number. Labels are integers (n,); values are real
-numbers (n,) or (n, k), whose k outputs count equally. TypeError answers a wrong dtype, ValueError
-a wrong shape, an empty array, or weights that are negative, not finite or all zero.
+numbers (n,) or (n, k), whose k outputs count equally. Where a row may have several of k labels,
+both arrays are of 0 and 1, integer (n, k) with k > 1: `accuracy`, `precision`, `recall` and `f1`
+take such multi-label answers too. TypeError answers a wrong dtype, ValueError a wrong shape, an
+empty array, or weights that are negative, not finite or all zero.
 """
 
 from __future__ import annotations
@@ -19,34 +21,21 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray: TypeAlias = NDArray[np.float64]
-IntArray: TypeAlias = NDArray[np.int64]
+from pellucid.train.rows import (
+    FloatArray,
+    IntArray,
+    as_labels,
+    label_or_answer_pair,
+    label_pair,
+    ratio,
+    row_weights,
+    value_pair,
+)
+
 Score: TypeAlias = Any
 """A float, or one number for each class, float64 (k,), where average=None asks for that."""
-Average: TypeAlias = Literal["macro", "micro", "weighted", "binary"]
+Average: TypeAlias = Literal["macro", "micro", "weighted", "binary", "samples"]
 Normalize: TypeAlias = Literal["true", "pred", "all"]
-
-
-def as_labels(values: ArrayLike, name: str) -> IntArray:
-    """Return `values` as class labels, int64 (n,), or refuse them under `name`.
-
-    Raises:
-        TypeError: the values are not integers (or booleans).
-        ValueError: they are not one-dimensional, or there are none.
-    """
-    labels = np.asarray(values)
-    if labels.ndim != 1 or labels.size == 0:
-        raise ValueError(
-            f"{name}: expected integer labels of shape (n,) with n of at least 1, got "
-            f"{labels.shape}; turn one-hot rows or probabilities into labels with "
-            f"{name}.argmax(axis=1), and a column or a grid of labels with {name}.reshape(-1)"
-        )
-    if labels.dtype.kind not in "biu":
-        raise TypeError(
-            f"{name}: expected integer labels, got {labels.dtype}; threshold probabilities "
-            f"with {name} > 0.5, or convert whole numbers with {name}.astype(int)"
-        )
-    return labels.astype(np.int64)
 
 
 def accuracy(
@@ -54,10 +43,67 @@ def accuracy(
 ) -> float:
     """Share of rows whose integer label is predicted exactly: sum_i w_i [t_i = p_i] / sum_i w_i.
 
+    A multi-label row (0 or 1 in k columns) is right only if all of its labels are.
+
     Source: scikit-learn, `accuracy_score`.
     """
-    true, pred = _label_pair(y_true, y_pred)
-    return float(np.average(true == pred, weights=_row_weights(sample_weight, len(true))))
+    true, pred = label_or_answer_pair(y_true, y_pred)
+    hits = (true == pred).reshape(len(true), -1).all(axis=1)  # (n,)
+    return float(np.average(hits, weights=row_weights(sample_weight, len(true))))
+
+
+def balanced_accuracy(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Plain mean of the recall of the classes that occur in `y_true`: mean_c TP_c / (TP_c + FN_c).
+
+    Guessing one class scores 1 / k, however many rows that class has.
+
+    Source: scikit-learn, `balanced_accuracy_score`.
+    """
+    hits, _, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
+    return float(np.mean(hits[actual > 0] / actual[actual > 0]))
+
+
+def matthews_corrcoef(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Matthews' correlation of truth and prediction, for any number of classes: -1 to 1.
+
+    (c s - sum_k t_k p_k) / sqrt((s^2 - sum_k p_k^2) (s^2 - sum_k t_k^2)), with s the weight of all
+    rows, c that of the right ones, and t_k and p_k those of class k in truth and prediction. Where
+    either has a single class it is 0.
+
+    Source: J. Gorodkin, "Comparing two K-category assignments by a K-category correlation
+    coefficient", Computational Biology and Chemistry 28:367-374, 2004; scikit-learn,
+    `matthews_corrcoef`.
+    """
+    hits, predicted, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
+    if min(np.count_nonzero(predicted), np.count_nonzero(actual)) < 2:
+        return 0.0
+    right, total = hits.sum(), actual.sum()
+    spread = (total**2 - predicted @ predicted) * (total**2 - actual @ actual)
+    return float((right * total - actual @ predicted) / math.sqrt(spread))
+
+
+def cohen_kappa(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Agreement beyond chance: (p_o - p_e) / (1 - p_e), at most 1, and 0 for chance alone.
+
+    p_o is the share of rows that agree, p_e = sum_k t_k p_k the share that would if the labels of
+    both, with shares t_k and p_k, were drawn independently. Where both have one and the same class
+    it is NaN.
+
+    Source: J. Cohen, "A coefficient of agreement for nominal scales", Educational and
+    Psychological Measurement 20:37-46, 1960; scikit-learn, `cohen_kappa_score`.
+    """
+    hits, predicted, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
+    if np.count_nonzero(predicted + actual) < 2:
+        return math.nan
+    total = actual.sum()
+    observed, expected = hits.sum() / total, (predicted @ actual) / total**2
+    return float((observed - expected) / (1.0 - expected))
 
 
 def confusion_matrix(
@@ -87,14 +133,14 @@ def confusion_matrix(
             f"normalize: expected None, 'true', 'pred' or 'all', got {normalize!r}; "
             "use 'true' for the rates of each true class"
         )
-    true, pred = _label_pair(y_true, y_pred)
-    weights = None if sample_weight is None else _row_weights(sample_weight, len(true))
+    true, pred = label_pair(y_true, y_pred)
+    weights = None if sample_weight is None else row_weights(sample_weight, len(true))
     labels, rows, columns = _positions(true, pred, classes)
     k = len(labels)
     counts = np.bincount(rows * k + columns, weights, minlength=k * k).reshape(k, k)
     if normalize is None:
         return counts
-    return _ratio(counts, counts.sum(axis=axes[normalize], keepdims=True), 0.0)
+    return ratio(counts, counts.sum(axis=axes[normalize], keepdims=True), 0.0)
 
 
 def precision(
@@ -114,14 +160,18 @@ def precision(
     label that occurs, ascending. A class that makes the fraction 0 / 0 scores `zero_division`
     (0, 1, or NaN, which leaves it out of the mean).
 
+    In multi-label rows (0 or 1 in k columns) each column is a class, "samples" is the mean of the
+    scores of the rows, and "binary" and `classes` have no meaning.
+
     Raises:
         ValueError: also for a label outside `classes`, an unknown `average` or `zero_division`,
-            and for "binary" when there are more classes than two or neither of two is 1.
+            for "binary" when there are more classes than two or neither of two is 1, and for
+            an `average` or `classes` that such labels do not take.
 
     Source: scikit-learn, `precision_score`.
     """
-    hits, predicted, actual = _class_counts(y_true, y_pred, average, classes, sample_weight)
-    return _averaged(_ratio(hits, predicted, zero_division), actual, average)
+    (hits, predicted, _), mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
+    return _averaged(ratio(hits, predicted, zero_division), mean_weights, average)
 
 
 def recall(
@@ -139,8 +189,8 @@ def recall(
 
     Source: scikit-learn, `recall_score`.
     """
-    hits, _, actual = _class_counts(y_true, y_pred, average, classes, sample_weight)
-    return _averaged(_ratio(hits, actual, zero_division), actual, average)
+    (hits, _, actual), mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
+    return _averaged(ratio(hits, actual, zero_division), mean_weights, average)
 
 
 def f1(
@@ -159,8 +209,9 @@ def f1(
 
     Source: scikit-learn, `f1_score`.
     """
-    hits, predicted, actual = _class_counts(y_true, y_pred, average, classes, sample_weight)
-    return _averaged(_ratio(2.0 * hits, predicted + actual, zero_division), actual, average)
+    counts, mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
+    hits, predicted, actual = counts
+    return _averaged(ratio(2.0 * hits, predicted + actual, zero_division), mean_weights, average)
 
 
 def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
@@ -171,7 +222,7 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None 
 
     Source: scikit-learn, `r2_score`.
     """
-    true, pred, weights = _weighted_values(y_true, y_pred, sample_weight)  # (n, k) twice, (n,)
+    true, pred, weights = value_pair(y_true, y_pred, sample_weight)  # (n, k) twice, (n,)
     if len(true) < 2:
         return math.nan
     with np.errstate(all="ignore"):  # a diverged model scores NaN or -inf, without a warning
@@ -186,7 +237,7 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
 
     Source: scikit-learn, `mean_absolute_error`.
     """
-    true, pred, weights = _weighted_values(y_true, y_pred, sample_weight)
+    true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
         return float(np.average(np.abs(true - pred), axis=0, weights=weights).mean())
 
@@ -196,7 +247,7 @@ def mse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
 
     Source: scikit-learn, `mean_squared_error`.
     """
-    true, pred, weights = _weighted_values(y_true, y_pred, sample_weight)
+    true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
         return float(np.average((true - pred) ** 2, axis=0, weights=weights).mean())
 
@@ -206,7 +257,7 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | Non
 
     Source: scikit-learn, `root_mean_squared_error`.
     """
-    true, pred, weights = _weighted_values(y_true, y_pred, sample_weight)
+    true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
         return float(np.sqrt(np.average((true - pred) ** 2, axis=0, weights=weights)).mean())
 
@@ -230,60 +281,10 @@ def accuracy_within(
             f"tolerance: expected a finite number of at least 0, got {tolerance}; "
             "pass the largest absolute error that still counts as right"
         )
-    true, pred, weights = _weighted_values(y_true, y_pred, sample_weight)
+    true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
         hits = (np.abs(true - pred) <= tolerance).all(axis=1)  # (n,)
     return float(np.average(hits, weights=weights))
-
-
-def _label_pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[IntArray, IntArray]:
-    true, pred = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
-    if len(true) != len(pred):
-        raise ValueError(
-            f"y_pred: expected {len(true)} labels, one for each in y_true, got {len(pred)}; "
-            "pass predictions for the same rows"
-        )
-    return true, pred
-
-
-def _weighted_values(
-    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return truth and prediction as float64 (n, k), and the weights of the rows (n,)."""
-    true, pred = np.asarray(y_true), np.asarray(y_pred)
-    for name, values in (("y_true", true), ("y_pred", pred)):
-        if values.dtype.kind not in "biuf":
-            raise TypeError(
-                f"{name}: expected real numbers, got {values.dtype}; convert with .astype(float)"
-            )
-    if true.shape != pred.shape or true.ndim == 0 or true.size == 0:
-        raise ValueError(
-            "y_pred: expected the shape of y_true, (n,) or (n, k) with n of at least 1, got y_true "
-            f"{true.shape} and y_pred {pred.shape}; pass the same rows and outputs in both, and "
-            "a single output as (n,) in both with .reshape(-1)"
-        )
-    rows = len(true)
-    weights = _row_weights(sample_weight, rows)
-    true, pred = (values.reshape(rows, -1).astype(np.float64) for values in (true, pred))
-    return true, pred, weights
-
-
-def _row_weights(sample_weight: ArrayLike | None, rows: int) -> FloatArray:
-    """Return the weight of each row, float64 (n,): ones when none are given."""
-    if sample_weight is None:
-        return np.ones(rows)
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != (rows,):
-        raise ValueError(
-            f"sample_weight: expected one weight a row, shape ({rows},), got {weights.shape}; "
-            "pass a 1-D array as long as y_true"
-        )
-    if not np.isfinite(weights).all() or weights.min() < 0.0 or weights.sum() == 0.0:
-        raise ValueError(
-            "sample_weight: expected finite weights of at least 0 and a sum above 0, got "
-            f"minimum {weights.min()} and sum {weights.sum()}; leave it out for equal weights"
-        )
-    return weights
 
 
 def _positions(
@@ -304,56 +305,90 @@ def _positions(
     return labels, positions[: len(true)], positions[len(true) :]
 
 
-def _class_counts(
+def _single_counts(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    classes: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[IntArray, FloatArray]:
+    """Return the labels (k,), and the weight of hits, predictions and true rows of each (3, k)."""
+    true, pred = label_pair(y_true, y_pred)
+    weights = row_weights(sample_weight, len(true))
+    labels, rows, columns = _positions(true, pred, classes)
+    totals = [(rows, weights * (rows == columns)), (columns, weights), (rows, weights)]
+    return labels, np.stack([np.bincount(i, w, len(labels)) for i, w in totals])
+
+
+def _counts(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     average: Average | None,
     classes: ArrayLike | None,
     sample_weight: ArrayLike | None,
-) -> FloatArray:
-    """Return the weight of the hits, the predictions and the true rows of each class, (3, k).
+) -> tuple[FloatArray, FloatArray | None]:
+    """Return hits, predictions and true rows of each class, weighted (3, k), and mean weights.
 
-    k is 1 for "micro", which adds the classes up, and for "binary", which keeps class 1 alone.
+    k is 1 for "micro", which adds the classes up, and for "binary", which keeps class 1 alone; for
+    "samples" it is the number of rows. The weights of the mean are None where all count alike.
     """
     if average is not None and average not in get_args(Average):
         raise ValueError(
             f"average: expected one of {', '.join(map(repr, get_args(Average)))} or None, "
             f"got {average!r}; use 'macro' to count every class alike"
         )
-    true, pred = _label_pair(y_true, y_pred)
-    weights = _row_weights(sample_weight, len(true))
-    labels, rows, columns = _positions(true, pred, classes)
-    totals = [(rows, weights * (rows == columns)), (columns, weights), (rows, weights)]
-    counts: FloatArray = np.stack([np.bincount(i, w, len(labels)) for i, w in totals])  # (3, k)
+    true, pred = label_or_answer_pair(y_true, y_pred)
+    if true.ndim == 2:
+        return _multi_label_counts(true, pred, average, classes, sample_weight)
+    labels, counts = _single_counts(true, pred, classes, sample_weight)
+    if average == "samples":
+        raise ValueError(
+            "average: expected 'samples' only for rows of 0 and 1, one column a label, got one "
+            "label a row; use 'macro', or accuracy, which is what it would be"
+        )
+    if average == "binary":
+        if len(labels) > 2 or (len(labels) == 2 and 1 not in labels):
+            raise ValueError(
+                "average: expected two classes, labelled 0 and 1, for 'binary', got "
+                f"{labels.tolist()}; use average='macro', or call the positive class 1"
+            )
+        return (counts[:, labels == 1] if 1 in labels else np.zeros((3, 1))), None
+    return _summed(counts, average)
+
+
+def _multi_label_counts(
+    true: IntArray,
+    pred: IntArray,
+    average: Average | None,
+    classes: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[FloatArray, FloatArray | None]:
+    """Return what `_counts` returns, of answers (n, k) whose columns are the classes."""
+    if classes is not None or average == "binary":
+        raise ValueError(
+            "expected one label a row with classes= or average='binary', got rows of "
+            f"{true.shape[1]} answers; leave classes out, and use 'macro', 'micro', 'weighted' or "
+            "'samples'"
+        )
+    weights = row_weights(sample_weight, len(true))
+    each = (true & pred, pred, true)  # (n, k)
+    if average == "samples":
+        return np.stack([answers.sum(axis=1) * weights for answers in each]), weights  # (3, n)
+    return _summed(np.stack([weights @ answers for answers in each]), average)
+
+
+def _summed(counts: FloatArray, average: Average | None) -> tuple[FloatArray, FloatArray | None]:
     if average == "micro":
-        counts = counts.sum(axis=1, keepdims=True)
-    if average != "binary":
-        return counts
-    if len(labels) > 2 or (len(labels) == 2 and 1 not in labels):
-        raise ValueError(
-            "average: expected two classes, labelled 0 and 1, for 'binary', got "
-            f"{labels.tolist()}; use average='macro', or call the positive class 1"
-        )
-    return counts[:, labels == 1] if 1 in labels else np.zeros((3, 1))
+        return counts.sum(axis=1, keepdims=True), None
+    return counts, counts[2] if average == "weighted" else None
 
 
-def _ratio(top: NDArray[Any], bottom: NDArray[Any], zero_division: float) -> FloatArray:
-    """Divide elementwise, with `zero_division` where the bottom is 0."""
-    if zero_division not in (0.0, 1.0) and not math.isnan(zero_division):
-        raise ValueError(
-            f"zero_division: expected 0, 1 or NaN, got {zero_division}; leave it out to score 0"
-        )
-    quotient = np.full(top.shape, float(zero_division))
-    np.divide(top, bottom, out=quotient, where=bottom != 0)
-    return quotient
-
-
-def _averaged(scores: FloatArray, actual: FloatArray, average: Average | None) -> Score:
-    """Join the scores of the classes (k,) as `average` says, leaving out NaN."""
+def _averaged(scores: FloatArray, weights: FloatArray | None, average: Average | None) -> Score:
+    """Join the scores of the classes (k,), leaving out NaN; average=None keeps them apart."""
     if average is None:
         return scores
     kept = ~np.isnan(scores)
     if not kept.any():
         return math.nan
-    weights = actual[kept] if average == "weighted" and actual[kept].any() else None
+    if weights is not None:
+        weights = weights[kept] if weights[kept].any() else None
     return float(np.average(scores[kept], weights=weights))

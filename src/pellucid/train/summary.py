@@ -112,7 +112,10 @@ def _output_shapes(network: Module, input_shape: Shape) -> dict[int, Shape]:
     network.eval()
     try:
         with _observed(network, shapes), no_grad():
-            network(Tensor(np.zeros((1, *input_shape), dtype_of(network))))
+            try:
+                network(Tensor(np.zeros((1, *input_shape), dtype_of(network))))
+            except TypeError:  # a network that takes whole numbers, such as tokens
+                network(Tensor(np.zeros((1, *input_shape), np.int64)))
     finally:
         for module, training in modes:
             module.training = training

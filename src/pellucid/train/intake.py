@@ -1,0 +1,180 @@
+"""What `Model` is given, turned into batches that fit its network and loss, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Array, Shape, quiet
+from pellucid.autograd import Tensor, no_grad
+from pellucid.data import batch_indices
+from pellucid.errors import ShapeError
+from pellucid.nn import Loss, Module
+from pellucid.train import inputs
+from pellucid.train.batches import Arrays, Batch, Loader, Source, is_loader, iter_batches, parts
+from pellucid.train.metrics import Metric
+from pellucid.train.weights import ClassWeight, check_metrics, weighted
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Checks data against a network and a loss; ``predict`` returns what the loss takes."""
+
+    network: Module
+    loss: Loss
+    predict: Callable[[Array], Tensor]
+    metrics: Sequence[Metric] = ()
+
+    def examples(self, x: Any, name: str = "x") -> Array:
+        """Return examples in the network's dtype, or say what is wrong with them."""
+        return inputs.examples(x, inputs.dtype_of(self.network), name)
+
+    def batch(self, x: Any, y: Any, sample_weight: Any = None, name: str = "") -> Batch:
+        """Return those of the examples that count, with targets as the loss takes them.
+
+        Raises:
+            ValueError, TypeError: something does not fit, or nothing counts.
+        """
+        x = self.examples(x, f"{name}x")
+        found = self._targeted(x, y, sample_weight, self._output(x), name)
+        return _some(found, f"{name}sample_weight")
+
+    def weighted(self, batch: Batch, class_weight: ClassWeight) -> Batch:
+        """Return those of the examples that count, weighted by their classes besides.
+
+        Raises:
+            ValueError, TypeError: the class weights do not fit the targets, or nothing counts.
+        """
+        if class_weight is None:
+            return batch
+        check_metrics(self.metrics)
+        found = weighted(batch, class_weight, self.loss, self._output(batch.x))
+        return _some(found.counting(), "class_weight")
+
+    def check_last(self, whole: Batch, batch_size: int) -> None:
+        """Refuse a last batch of one example, if the network cannot be trained on one.
+
+        Raises:
+            ValueError: says which other batch size would do.
+        """
+        if len(whole.x) % batch_size != 1 and batch_size > 1:
+            return
+        state = self.network.state()
+        try:
+            with in_mode(self.network, training=True), no_grad(), quiet():
+                self.predict(whole.x[:1])
+        except ShapeError as error:
+            raise ValueError(
+                f"expected batches of more than one example, got {len(whole.x)} examples in "
+                f"batches of {batch_size}, which leave one alone: {error}"
+            ) from error
+        finally:
+            self.network.load_state(state)
+
+    def loader(
+        self, given: Any, name: str, class_weight: ClassWeight = None, once: bool = False
+    ) -> Loader:
+        """Return a source of the batches that a loader brings, each checked as it comes."""
+        shapes: list[Shape] = []  # of the first example and of its output
+
+        def check(batch: Any, at: str) -> Batch:
+            x, y, weight = parts(batch, at)
+            x = self.examples(x, f"{at}: x")
+            if not shapes:
+                shapes.extend([x.shape[1:], self._output(x)])
+            if x.shape[1:] != shapes[0]:
+                raise ShapeError(
+                    f"{at}: expected examples of shape {shapes[0]} as in the first batch, got "
+                    f"{x.shape[1:]}; bring all examples to one shape"
+                )
+            batch = self._targeted(x, y, weight, shapes[1], f"{at}: ")
+            return weighted(batch, class_weight, self.loss, shapes[1]).counting()
+
+        if class_weight is not None:
+            check_metrics(self.metrics)
+
+        return Loader(given, check, name, once)
+
+    def validation(self, data: Any, held: Batch | None = None, size: int = 1024) -> Source | None:
+        """Return a source of what was given to validate with, or else of what was set aside."""
+        if data is None:
+            return None if held is None else Arrays(held, size)
+        if is_loader(data):
+            return self.loader(data, "the validation loader")
+        return Arrays(self.batch(*parts(data, "validation_data"), name="validation "), size)
+
+    def only_examples(self, x: Any, batch_size: int) -> Iterator[Array]:
+        """Return batches of examples, from arrays or from what brings batches."""
+        if is_loader(x, may_be_list=False):
+            batches = (batch[0] if isinstance(batch, tuple) else batch for batch in iter_batches(x))
+            return (self.examples(x, f"batch {i}: x") for i, x in enumerate(batches, start=1))
+        array = self.examples(x)
+        return (array[rows] for rows in batch_indices(len(array), batch_size))
+
+    def _targeted(self, x: Array, y: Any, sample_weight: Any, output: Shape, name: str) -> Batch:
+        dtype = inputs.dtype_of(self.network)
+        y = inputs.targets(y, self.loss, output, len(x), dtype, f"{name}y")
+        weight = inputs.weights(sample_weight, len(x), dtype, f"{name}sample_weight")
+        if weight is not None:
+            check_metrics(self.metrics)
+        return Batch(x, y, weight).counting()
+
+    def _output(self, x: Array) -> Shape:
+        """Return the shape of the network's output for one example.
+
+        Raises:
+            TypeError: the network returns something else than a tensor.
+            ValueError: its output has been through what the loss applies itself.
+        """
+        with in_mode(self.network, training=False):  # with the tape on: a second softmax shows
+            output = self.predict(x[:1])
+        if not isinstance(output, Tensor):
+            raise TypeError(
+                f"expected the network to return a tensor, got {type(output).__name__}; compute "
+                f"with tensors in the forward of {type(self.network).__name__}"
+            )
+        self.loss.check_prediction(output)
+        return output.shape[1:]
+
+
+def _some(batch: Batch, name: str) -> Batch:
+    """Return the batch, or refuse it if nothing in it counts."""
+    if len(batch.x) == 0:
+        raise ValueError(
+            f"{name}: expected at least one weight above 0, got zeros only; leave it out for equal "
+            "weights"
+        )
+    return batch
+
+
+@contextmanager
+def in_mode(network: Module, training: bool) -> Iterator[None]:
+    """Switch a network to training or evaluation, and every module back in the end."""
+    modes = [(module, module.training) for module in network.modules().values()]
+    network.train(training)
+    try:
+        yield
+    finally:
+        for module, before in modes:
+            module.training = before
+
+
+def joined(outputs: list[Array]) -> Array:
+    """Return the outputs of all batches as one array.
+
+    Raises:
+        ValueError: there are none, or they are of several shapes.
+    """
+    if not outputs:
+        raise ValueError("expected at least one batch of examples, got none")
+    if len({output.shape[1:] for output in outputs}) > 1:
+        raise ShapeError(
+            "expected outputs of one shape from all batches, got "
+            f"{', '.join(sorted({str(output.shape[1:]) for output in outputs}))}; bring all "
+            "examples to one shape"
+        )
+    return np.concatenate(outputs)
