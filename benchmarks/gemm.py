@@ -1,0 +1,192 @@
+"""Generated matrix products on one core against NumPy's BLAS and what the core can do at most.
+
+    python benchmarks/gemm.py [--rounds 40] [--markdown]
+
+The peak is that of a loop of independent multiplication-additions in registers, measured in turns
+with the products. NumPy's BLAS runs on one thread. Times to compile are those of one product in a
+module of its own, of which an empty module takes the part that is printed with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import machine
+
+machine.prepare()
+
+import numpy as np
+import threadpoolctl
+
+from pellucid.compiler.kernels import Gemm
+from pellucid.compiler.llvm import gemm
+from pellucid.compiler.llvm.builder import Function, Value
+from pellucid.compiler.llvm.target import Module, compile_module, host
+
+WORK = 2e7  # operations that are timed at once
+TURNS = 20_000  # of the loop that measures the peak
+
+
+@dataclass(frozen=True)
+class Case:
+    """The product of an (m, k) and a (k, n) matrix, of which each may lie transposed."""
+
+    m: int
+    k: int
+    n: int
+    a_transposed: bool = False
+    b_transposed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The sizes as m x k x n, and how the matrices lie."""
+        layout = "".join(
+            f", {name} transposed"
+            for name, transposed in (("a", self.a_transposed), ("b", self.b_transposed))
+            if transposed
+        )
+        return f"{self.m} x {self.k} x {self.n}{layout}"
+
+    @property
+    def operations(self) -> int:
+        """How many multiplications and additions."""
+        return 2 * self.m * self.k * self.n
+
+    def kernel(self) -> Gemm:
+        """Return the product as the compiler describes it."""
+        a = (1, self.m) if self.a_transposed else (self.k, 1)
+        b = (1, self.k) if self.b_transposed else (self.n, 1)
+        return Gemm("product", "float32", self.m, self.n, self.k, a, b, self.n)
+
+    def matrices(self) -> tuple[Any, Any, Any]:
+        """Return random a and b as they lie, and room for c."""
+        rng = np.random.default_rng(0)
+        a = rng.normal(size=(self.k, self.m) if self.a_transposed else (self.m, self.k))
+        b = rng.normal(size=(self.n, self.k) if self.b_transposed else (self.k, self.n))
+        c = np.empty((self.m, self.n), np.float32)
+        return a.astype(np.float32), b.astype(np.float32), c
+
+
+CASES = (
+    Case(32, 64, 128),
+    Case(128, 784, 128),
+    Case(784, 128, 128, a_transposed=True),
+    Case(128, 128, 784, b_transposed=True),
+    Case(128, 128, 10),
+    Case(128, 10, 128, b_transposed=True),
+    Case(128, 784, 1),
+    Case(256, 1024, 1024),
+    Case(256, 1024, 1024, b_transposed=True),
+)
+
+
+class Native:
+    """A compiled function of pointers; it keeps alive what it was given."""
+
+    def __init__(self, module: Module, name: str, arrays: Sequence[Any]) -> None:
+        self.module, self.arrays = module, arrays
+        function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(module.address(name))
+        self.call: Callable[[], object] = partial(function, *(a.ctypes.data for a in arrays))
+
+
+def ours(case: Case) -> tuple[Native, float]:
+    """Return our product, checked, and how many seconds it took to generate and compile."""
+    a, b, c = case.matrices()
+    kernel, target = case.kernel(), host()
+    space = np.empty(gemm.workspace(kernel, target), np.uint8)
+    start = time.perf_counter()
+    module = compile_module(gemm.emit(kernel, target), target)
+    seconds = time.perf_counter() - start
+    native = Native(module, kernel.name, (a, b, c, space))
+    native.call()
+    product = (a.T if case.a_transposed else a) @ (b.T if case.b_transposed else b)
+    np.testing.assert_allclose(c, product, rtol=0, atol=1e-5 * case.k)
+    return native, seconds
+
+
+def theirs(case: Case) -> Callable[[], object]:
+    """Return NumPy's product."""
+    a, b, c = case.matrices()
+    return partial(
+        np.matmul, a.T if case.a_transposed else a, b.T if case.b_transposed else b, out=c
+    )
+
+
+def peak() -> tuple[Native, int]:
+    """Return a loop of multiplication-additions that do not wait for each other, and their work."""
+    target = host()
+    lanes, count = target.vector_bytes // 4, target.registers * 3 // 4
+    f = Function("peak", [("numbers", "pointer")], fma=target.fma)
+    (numbers,) = f.parameters
+    x = f.load(numbers, "float32", lanes)
+
+    def turn(_: Value, sums: list[Value]) -> list[Value]:
+        return [f.multiply_add(x, total, x) for total in sums]
+
+    sums = [f.load(f.offset(numbers, i * lanes, "float32"), "float32", lanes) for i in range(count)]
+    total, *rest = f.loop(TURNS, turn, sums)
+    for one in rest:
+        total = total + one
+    f.store(total, numbers)
+    halves = np.full(count * lanes, 0.5, np.float32)
+    native = Native(compile_module(f.text(), target), f.name, (halves,))
+    return native, 2 * TURNS * count * lanes
+
+
+def empty() -> float:
+    """Return the seconds to compile a function that does nothing."""
+    start = time.perf_counter()
+    compile_module(Function("nothing", [], fma=False).text(), host())
+    return time.perf_counter() - start
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="time matrix products on one core")
+    parser.add_argument("--rounds", type=int, default=40, help="default %(default)s")
+    parser.add_argument("--markdown", action="store_true", help="print a table for the README")
+    options = parser.parse_args(arguments)
+    top, work = peak()
+    nothing = min(empty() for _ in range(5))
+    rows = []
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        for case in CASES:
+            compiled = [ours(case) for _ in range(5)]
+            native, seconds = min(compiled, key=lambda pair: pair[1])
+            inner = max(1, round(WORK / case.operations))
+            timings = machine.median_of_interleaved(
+                {"peak": top.call, "pellucid": native.call, "NumPy": theirs(case)},
+                options.rounds,
+                inner,
+            )
+            for peer in ("pellucid", "NumPy"):
+                speed = case.operations / timings[peer].seconds
+                share = case.operations / (work * timings[peer].ratio)
+                rows.append((case.name, peer, speed, share, seconds))
+        facts = machine.describe()
+    if options.markdown:
+        print(f"{facts['processor']}, one core, {facts['BLAS']}.\n")
+        print("| m x k x n, float32 | by | GFLOP/s | of the core's peak |")
+        print("| --- | --- | ---: | ---: |")
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in facts.items()))
+        print(f"compiling nothing: {nothing * 1e3:.1f} ms")
+    for name, peer, speed, share, seconds in rows:
+        rate, part = f"{speed / 1e9:.0f}", f"{100 * share:.0f} %"
+        if options.markdown:
+            print(f"| {name} | {peer} | {rate} | {part} |")
+        else:
+            made = f"  compiled in {seconds * 1e3:.1f} ms" if peer == "pellucid" else ""
+            print(f"{name:<34} {peer:<10} {rate:>5} GFLOP/s {part:>6} of the peak{made}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""A whole training step as native code: traced, simplified, scheduled, generated, run."""

@@ -1,0 +1,186 @@
+"""The graph: what is computed from what, each result with its shape and dtype.
+
+A node is one primitive: a function of the array protocol, or an operator, applied to earlier nodes.
+Graphs are never changed; a pass makes a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Array, Shape
+from pellucid.compiler.primitives import ELEMENTWISE, PRIMITIVES
+
+Params = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One result. ``value`` is the array of a constant; ``line`` the line of code it comes from."""
+
+    op: str
+    inputs: tuple[Node, ...]
+    shape: Shape
+    dtype: np.dtype[Any]
+    params: Params = ()
+    value: Array | None = field(default=None, repr=False)
+    line: str = ""
+
+    def param(self, name: str) -> Any:
+        """Return a setting, such as the axis of a sum."""
+        return dict(self.params)[name]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def type(self) -> str:
+        """Dtype and shape as text, such as float32[32,10]."""
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Inputs by name, and the nodes whose values are wanted, by name."""
+
+    inputs: Mapping[str, Node]
+    outputs: Mapping[str, Node]
+
+    def nodes(self) -> list[Node]:
+        """Return every node that an output needs, and all inputs, operands before their users."""
+        listed: dict[Node, None] = dict.fromkeys(self.inputs.values())
+        stack: list[Any] = list(reversed(self.outputs.values()))
+        while stack:
+            node = stack.pop()
+            if node is None:
+                listed[stack.pop()] = None
+            elif node not in listed:
+                stack += (node, None)
+                stack += (operand for operand in reversed(node.inputs) if operand not in listed)
+        return list(listed)
+
+    def __str__(self) -> str:
+        """One line a node: its name, its type, what computes it, and where that was asked for."""
+        names = self.names()
+        lines = []
+        for node, name in names.items():
+            operands = [names[operand] for operand in node.inputs]
+            operands += [f"{key}={value!r}" for key, value in node.params]
+            if node.op == "constant":
+                operands = [shown(node.value)]
+            call = f"{node.op}({', '.join(operands)})"
+            lines.append(f"{f'{name}: {node.type}':<34} = {call:<48} {node.line}".rstrip())
+        wanted = ", ".join(f"{key}={names[node]}" for key, node in self.outputs.items())
+        return "\n".join([*lines, f"return {wanted}"])
+
+    def names(self) -> dict[Node, str]:
+        """Return a name for each node: that of an input, else a number."""
+        given = {node: name for name, node in self.inputs.items()}
+        numbers = count()
+        return {node: given.get(node) or f"%{next(numbers)}" for node in self.nodes()}
+
+
+def shown(value: Any) -> str:
+    """Return a constant as text: a number, or what kind of array it is."""
+    array = np.asarray(value)
+    return str(array.item()) if array.ndim == 0 else f"{array.size} numbers"
+
+
+def rebuilt(graph: Graph, change: Callable[[Node, tuple[Node, ...]], Node]) -> Graph:
+    """Return the graph with every node replaced by what ``change`` makes of it.
+
+    ``change`` is given a node and its new operands, and returns the new node: most often
+    `with_inputs` of both. Inputs stay as they are.
+    """
+    new: dict[Node, Node] = {node: node for node in graph.inputs.values()}
+    for node in graph.nodes():
+        if node not in new:
+            new[node] = change(node, tuple(new[operand] for operand in node.inputs))
+    return Graph(graph.inputs, {name: new[node] for name, node in graph.outputs.items()})
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """Return a node with other operands: itself if they are the same."""
+    if inputs == node.inputs:
+        return node
+    return Node(node.op, inputs, node.shape, node.dtype, node.params, node.value, node.line)
+
+
+def verify(graph: Graph) -> None:
+    """Check that shapes and dtypes of every node follow from its operands.
+
+    Raises:
+        ValueError: one does not; the graph is printed up to it.
+    """
+    known = set(graph.inputs.values())
+    for node in graph.nodes():
+        problem = complaint(node, known)
+        if problem:
+            raise ValueError(f"the graph is broken at {node.op} {node.type}: {problem}\n{graph}")
+        known.add(node)
+
+
+def complaint(node: Node, known: set[Node]) -> str:
+    """Return what is wrong with a node, if anything is."""
+    if node.op == "input":
+        return "" if node in known else "an input that the graph does not list"
+    if node.op == "constant":
+        same = node.value is not None and node.value.shape == node.shape
+        return "" if same and node.value.dtype == node.dtype else "its value is of another type"
+    if node.op not in PRIMITIVES:
+        return f"{node.op} is no primitive"
+    if any(operand not in known for operand in node.inputs):
+        return "an operand comes later"
+    shape, dtype = infer(node.op, node.inputs, node.params)
+    if (shape, dtype) != (node.shape, node.dtype):
+        return f"expected {dtype}{list(shape)} from its operands"
+    if node.op in ELEMENTWISE and node.op not in MIXED:
+        kinds = {operand.dtype for operand in node.inputs}
+        if len(kinds) > 1:
+            return f"operands of several dtypes, {', '.join(sorted(map(str, kinds)))}"
+    return ""
+
+
+MIXED = {"where", "astype"}  # elementwise primitives whose operands may differ in dtype
+
+
+def infer(op: str, inputs: Sequence[Any], params: Params) -> tuple[Shape, np.dtype[Any]]:
+    """Return the shape and the dtype of a primitive's result.
+
+    Elementwise results have the broadcast shape, and the dtype that NumPy finds for single
+    elements. The others are asked of NumPy, on arrays of zeros that hold a single element.
+    """
+    if op in ELEMENTWISE:
+        shape = np.broadcast_shapes(*(x.shape for x in inputs))
+        return shape, np.asarray(run(op, [np.ones((), x.dtype) for x in inputs], params)).dtype
+    if op == "matmul":
+        a, b = inputs
+        return matmul_shape(a.shape, b.shape), np.result_type(a.dtype, b.dtype)
+    zeros = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in inputs]
+    out = np.asarray(run(op, zeros, params))
+    return out.shape, out.dtype
+
+
+def matmul_shape(a: Shape, b: Shape) -> Shape:
+    """Return the shape of a @ b."""
+    if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+        raise ValueError(f"matmul: expected (..., m, k) and (..., k, n), got {a} and {b}")
+    return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
+
+
+def run(op: str, operands: Sequence[Array], params: Params) -> Array:
+    """Return what NumPy computes for a primitive."""
+    with np.errstate(all="ignore"):
+        return PRIMITIVES[op](*operands, **dict(params))
+
+
+def walk(graph: Graph) -> Iterator[Node]:
+    """Yield the nodes that compute something, operands first."""
+    return (node for node in graph.nodes() if node.op not in ("input", "constant"))

@@ -1,0 +1,135 @@
+"""The processor that code is generated for, and LLVM as the thing that turns text into code.
+
+This is the one file that imports llvmlite.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+
+import llvmlite
+import llvmlite.binding as llvm
+
+# Without LLVM's passes: what the emitters write needs none of them, and code generation at level 1
+# takes half the time of level 2 for code as fast. Level 0 gives code that is six times slower.
+LEVEL = 1
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor: its name and features as LLVM knows them, and what kernels are shaped by.
+
+    Vectors are ``vector_bytes`` wide and there are ``registers`` of them; ``fma`` is
+    multiplication and addition in one rounding.
+    """
+
+    name: str
+    features: str
+    vector_bytes: int
+    registers: int
+    fma: bool
+
+    @property
+    def key(self) -> str:
+        """What object code depends on besides its text, for a cache on disk."""
+        parts = (self.name, self.features, llvm.get_default_triple(), llvmlite.__version__, LEVEL)
+        return "|".join(map(str, parts))
+
+
+# Narrower processors that a wide one can imitate, for tests.
+AVX2 = Target("haswell", "", vector_bytes=32, registers=16, fma=True)
+SSE2 = Target("x86-64", "", vector_bytes=16, registers=16, fma=False)
+
+
+@cache
+def host() -> Target:
+    """Return the processor this runs on."""
+    name = llvm.get_host_cpu_name()
+    features = llvm.get_host_cpu_features()
+    has = {feature for feature, there in features.items() if there}
+    flags = features.flatten()
+    if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= has:
+        return Target(name, flags, vector_bytes=64, registers=32, fma=True)
+    if "avx" in has:
+        return Target(name, flags, vector_bytes=32, registers=16, fma="fma" in has)
+    if "sse2" in has:
+        return Target(name, flags, vector_bytes=16, registers=16, fma="fma" in has)
+    return Target(name, flags, vector_bytes=16, registers=32, fma=True)  # 64-bit ARM: NEON
+
+
+def unavailable() -> str:
+    """Return why no code can be generated on this machine; nothing if it can."""
+    triple = llvm.get_default_triple()
+    architecture = triple.partition("-")[0]
+    if architecture not in ("x86_64", "amd64", "aarch64", "arm64"):
+        return (
+            f"expected a 64-bit x86 or ARM processor, got {triple}; "
+            "training there runs without compiled code"
+        )
+    return ""
+
+
+class Module:
+    """Machine code in memory, for as long as this object lives."""
+
+    def __init__(self, engine: llvm.ExecutionEngine) -> None:
+        self._engine = engine
+
+    def address(self, name: str) -> int:
+        """Return the address of a function."""
+        address = int(self._engine.get_function_address(name))
+        if not address:
+            raise ValueError(f"expected the name of a function of the module, got {name!r}")
+        return address
+
+
+def compile_object(text: str, target: Target) -> bytes:
+    """Return the object code of a module in LLVM's language; it can be kept on disk."""
+    _initialize()
+    module = llvm.parse_assembly(text)
+    machine = _machine(target)
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    return bytes(machine.emit_object(module))
+
+
+def load_object(code: bytes, target: Target) -> Module:
+    """Return object code made ready to run; ``target`` is the one it was compiled for."""
+    _initialize()
+    machine = _machine(target)
+    empty = llvm.parse_assembly("")
+    empty.triple = machine.triple
+    empty.data_layout = str(machine.target_data)
+    engine = llvm.create_mcjit_compiler(empty, machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return Module(engine)
+
+
+def compile_module(text: str, target: Target) -> Module:
+    """Return a module in LLVM's language as code ready to run."""
+    return load_object(compile_object(text, target), target)
+
+
+def _machine(target: Target) -> llvm.TargetMachine:
+    triple = llvm.Target.from_default_triple()
+    # an engine owns its machine, so each needs one of its own
+    machine: llvm.TargetMachine = triple.create_target_machine(
+        cpu=target.name, features=target.features, opt=LEVEL, jit=True
+    )
+    return machine
+
+
+@cache
+def _initialize() -> None:
+    """Wake LLVM, and show it the functions of C's mathematics that generated code may call."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    process = ctypes.CDLL(None)
+    for name in ("sin", "cos", "pow"):
+        if not llvm.address_of_symbol(name):
+            function = getattr(process, name)
+            llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)

@@ -1,0 +1,408 @@
+"""Lowering: from groups of nodes to kernels, with a place in memory for every access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pellucid.compiler.graph import Node
+from pellucid.compiler.kernels import (
+    Access,
+    Gemm,
+    Instruction,
+    Kernel,
+    Nest,
+    Reduction,
+    Stage,
+    Store,
+    Vector,
+)
+from pellucid.compiler.primitives import REDUCTIONS
+from pellucid.compiler.schedule import Group, Schedule, contiguous, is_full, place, stretched
+
+COSTLY = frozenset({"exp", "expm1", "log", "log1p", "tanh", "erf", "sin", "cos", "power", "sqrt",
+                    "divide"})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel, the nodes in whose memory its buffers lie, and the offset of each in elements."""
+
+    kernel: Kernel
+    buffers: tuple[Node, ...]
+    offsets: tuple[int, ...] = ()
+
+
+def lower(plan: Schedule) -> tuple[list[Call], dict[Node, None]]:
+    """Return the kernels in order, and all nodes that need memory of their own."""
+    calls: list[Call] = []
+    kept = dict(plan.stored)
+    for number, group in enumerate(plan.groups):
+        node = next(iter(group.nodes))
+        if node.op == "matmul":
+            calls.append(product(node, f"k{number}"))
+        elif node.op == "scatter_add":
+            calls += scatter(node, f"k{number}")
+        else:
+            calls.append(Loops(group, kept, f"k{number}").call())
+    return calls, kept
+
+
+def product(node: Node, name: str) -> Call:
+    """Return the product of two matrices."""
+    (m, k), n = node.inputs[0].shape, node.inputs[1].shape[1]
+    a, b = (place(x) for x in node.inputs)
+    kernel = Gemm(
+        name, str(node.dtype), m, n, k,  # type: ignore[arg-type]
+        unit(a.strides, (m, k)), unit(b.strides, (k, n)), n,
+    )  # fmt: skip
+    return Call(kernel, (a.stored, b.stored, node), (a.offset, b.offset, 0))
+
+
+def unit(strides: tuple[int, ...], shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the strides of a matrix, one of them 1 also where an axis has a single element."""
+    rows, columns = strides
+    if shape[0] == 1:
+        rows = max(columns, 1) * shape[1]
+    if shape[1] == 1:
+        columns = 1 if rows != 1 else shape[0]
+    return (rows, columns) if 1 in (rows, columns) else (rows, 1)
+
+
+def scatter(node: Node, name: str) -> list[Call]:
+    """Return two kernels: zeros, and the loop that adds the values in their order."""
+    zero = Instruction("constant", (), kind(node), value=0)
+    everywhere = Access(0, (1,))
+    stage = Stage((), (zero,), (Store(0, everywhere),))
+    clear = Nest(f"{name}_zeros", (kind(node),), (node.size,), (stage,))
+
+    values, *indices = node.inputs
+    depth = len(indices)
+    shared = len(values.shape) - (len(node.shape) - depth)  # axes that the indices run over
+    domain = values.shape
+    buffers: list[Node] = []
+    body = []
+
+    def load(x: Node) -> int:
+        where = place(x)
+        if where.stored not in buffers:
+            buffers.append(where.stored)
+        lead = x.shape if x is values else (*x.shape, *(1,) * (len(domain) - shared))
+        strides = where.strides if x is values else (*where.strides, *(0,) * (len(domain) - shared))
+        access = Access(buffers.index(where.stored), stretched(lead, strides, domain), where.offset)
+        body.append(Instruction("load", (), kind(x), access))
+        return len(body) - 1
+
+    value = load(values)
+    places = tuple(load(x) for x in indices)
+    buffers.append(node)
+    strides = contiguous(node.shape)
+    target = Access(len(buffers) - 1, (*(0,) * shared, *strides[depth:]))
+    store = Store(value, target, True, places, strides[:depth], node.shape[:depth])
+    nest = Nest(
+        name, tuple(map(kind, buffers)), domain, (Stage((), tuple(body), (store,)),), "none"
+    )
+    return [Call(clear, (node,)), Call(nest, tuple(buffers))]
+
+
+def kind(node: Node) -> Any:
+    """Return the dtype of a node's elements in memory."""
+    return str(node.dtype)
+
+
+@dataclass
+class Pass:
+    """What is known of one stage while it is written; values stand for nodes, not yet numbered."""
+
+    body: list[Any] = field(default_factory=list)
+    reductions: list[Node] = field(default_factory=list)
+    after: list[Any] = field(default_factory=list)
+    stores: list[Node] = field(default_factory=list)
+    last: list[Node] = field(default_factory=list)
+
+
+class Loops:
+    """The lowering of one group to a nest."""
+
+    def __init__(self, group: Group, kept: dict[Node, None], name: str) -> None:
+        self.group, self.kept, self.name = group, kept, name
+        self.buffers: list[Node] = []
+        self.stages: list[Pass] = []
+        # (stage, where, node) -> number; "where" is body or after
+        self.axes, self.split = order(group)
+
+    def call(self) -> Call:
+        """Return the kernel and its buffers."""
+        stage_of = self._stages()
+        last = max(stage_of.values(), default=0)
+        passes = []
+        count = 0
+        known: dict[Node, int] = {}  # values of outer places, by number
+        for s in range(last + 1):
+            members = [node for node in self.group.nodes if stage_of[node] == s]
+            stage, count = self._stage(s, members, stage_of, known, count)
+            passes.append(stage)
+        outer = tuple(self.group.domain[a] for a in self.axes[: self.split])
+        vector: Vector = "inner" if self._along_rows() else "outer"
+        nest = Nest(self.name, tuple(map(kind, self.buffers)), outer, tuple(passes), vector)
+        return Call(collapsed(nest), tuple(self.buffers))
+
+    def _along_rows(self) -> bool:
+        """Whether the last axis of the domain is reduced."""
+        return self.split < len(self.axes) and self.axes[-1] == len(self.group.domain) - 1
+
+    def _stages(self) -> dict[Node, int]:
+        """Return the stage of each member: one more than that of a reduction it depends on."""
+        found: dict[Node, int] = {}
+        for node in self.group.nodes:
+            stage = 0
+            for x in node.inputs:
+                if x in self.group.nodes:
+                    step = self._is_full(node) and not self._is_full(x)
+                    stage = max(stage, found[x] + step)
+            found[node] = stage
+        for node, stage in found.items():  # what is costly is stored, and loaded again
+            for user in self.group.nodes:
+                if node in user.inputs and found[user] > stage and self._is_full(node):
+                    self._keep_costly(node)
+        return found
+
+    def _keep_costly(self, node: Node) -> None:
+        """Store a costly value, or the costly ones that it is made of."""
+        if node not in self.group.nodes or node in self.kept or not self._is_full(node):
+            return
+        if node.op in COSTLY:
+            self.kept[node] = None
+            return
+        for x in node.inputs:
+            self._keep_costly(x)
+
+    def _is_full(self, node: Node) -> bool:
+        return is_full(node, self.group)
+
+    def _stage(
+        self,
+        number: int,
+        members: Sequence[Node],
+        stage_of: Mapping[Node, int],
+        known: dict[Node, int],
+        count: int,
+    ) -> tuple[Stage, int]:
+        """Return one stage, and the number of the next value."""
+        body: list[Instruction] = []
+        local: dict[Node, int] = {}
+        start = count
+
+        def full(x: Node) -> int:
+            """Return the number of a value of every place, computing it if need be."""
+            if x in known and not self._is_full(x):
+                return known[x]
+            if x not in local:
+                inside = x in self.group.nodes
+                again = inside and stage_of[x] < number and x in self.kept
+                if inside and not again:
+                    local[x] = self._compute(x, full, body, start)
+                else:
+                    local[x] = self._load(x, self.group.domain, body, start, gather=full)
+            return local[x]
+
+        stores = []
+        reductions = []
+        for node in members:
+            if node.op in REDUCTIONS:
+                reductions.append((node, full(node.inputs[0])))
+            elif self._is_full(node):
+                value = full(node)
+                if node in self.kept:
+                    stores.append(Store(value, self._access(node, self.group.domain)))
+        count = start + len(body)
+        for node, _ in reductions:
+            known[node] = count
+            count += 1
+        after: list[Instruction] = []
+        begin = count
+        loaded: dict[Node, int] = {}
+
+        def outer(x: Node) -> int:
+            """Return the number of a value of the outer place."""
+            if x in known:
+                return known[x]
+            if x not in loaded:
+                loaded[x] = self._load(x, self._outer_shape(x), after, begin, outer_only=True)
+            return loaded[x]
+
+        last = []
+        for node in members:
+            if node.op not in REDUCTIONS and not self._is_full(node):
+                known[node] = self._compute(node, outer, after, begin)
+        for node in members:
+            if not self._is_full(node) and node in self.kept:
+                last.append(Store(known[node], self._outer_access(node)))
+        inner = tuple(self.group.domain[a] for a in self.axes[self.split :])
+        made = Stage(
+            inner,
+            tuple(body),
+            tuple(stores),
+            tuple(Reduction(node.op, value) for node, value in reductions),  # type: ignore[arg-type]
+            tuple(after),
+            tuple(last),
+        )
+        return made, begin + len(after)
+
+    def _compute(
+        self, node: Node, value: Callable[[Node], int], into: list[Instruction], start: int
+    ) -> int:
+        """Write the instruction of a node; return its number."""
+        if node.op == "copy":
+            return value(node.inputs[0])
+        if node.op == "index":
+            return self._load(node, node.shape, into, start, gather=value)
+        args = tuple(value(x) for x in node.inputs)
+        into.append(Instruction(node.op, args, kind(node)))
+        return start + len(into) - 1
+
+    def _load(
+        self,
+        node: Node,
+        shape: tuple[int, ...],
+        into: list[Instruction],
+        start: int,
+        gather: Callable[[Node], int] | None = None,
+        outer_only: bool = False,
+    ) -> int:
+        """Write the load of a node that is computed elsewhere; return its number."""
+        if node.op == "constant" and node.size == 1:
+            number = node.value.reshape(-1)[0].item()  # type: ignore[union-attr]
+            into.append(Instruction("constant", (), kind(node), value=number))
+        elif node.op == "index" and node in self.group.nodes and gather:
+            x, *indices = node.inputs
+            depth = len(indices)
+            trailing = (1,) * (len(x.shape) - depth)
+            args = []
+            for i in indices:
+                where = place(i)
+                strides = (*where.strides, *(0 for _ in trailing))
+                access = self._placed(where, (*i.shape, *trailing), strides, node.shape, False)
+                into.append(Instruction("load", (), kind(i), access))
+                args.append(start + len(into) - 1)
+            where = place(x)
+            lead = len(node.shape) - len(trailing)
+            strides = (*(0 for _ in range(lead)), *where.strides[depth:])
+            access = Access(self._buffer(where.stored), self._sorted(strides), where.offset)
+            into.append(
+                Instruction(
+                    "load", tuple(args), kind(x), access,
+                    scales=where.strides[:depth], limits=x.shape[:depth],
+                )
+            )  # fmt: skip
+        else:
+            access = self._access(node, shape, outer_only)
+            into.append(Instruction("load", (), kind(node), access))
+        return start + len(into) - 1
+
+    def _access(self, node: Node, shape: tuple[int, ...], outer_only: bool = False) -> Access:
+        where = place(node)
+        return self._placed(where, node.shape, where.strides, shape, outer_only)
+
+    def _outer_access(self, node: Node) -> Access:
+        """Return the access to one element for each outer place."""
+        if not self.group.alone:
+            return self._access(node, self._outer_shape(node), outer_only=True)
+        strides = contiguous(node.shape)
+        if len(node.shape) == len(self.axes):  # the reduced axes are kept with size 1
+            strides = tuple(strides[a] for a in self.axes[: self.split])
+        return Access(self._buffer(node), strides)
+
+    def _placed(
+        self,
+        where: Any,
+        own: tuple[int, ...],
+        strides: tuple[int, ...],
+        shape: tuple[int, ...],
+        outer_only: bool,
+    ) -> Access:
+        """Return the access to an array that is repeated to a shape."""
+        steps = stretched(own, strides, shape)
+        if outer_only:
+            return Access(self._buffer(where.stored), steps[: self.split], where.offset)
+        return Access(self._buffer(where.stored), self._sorted(steps), where.offset)
+
+    def _sorted(self, strides: tuple[int, ...]) -> tuple[int, ...]:
+        """Return strides of the domain's axes in the order of the loops."""
+        return tuple(strides[a] for a in self.axes)
+
+    def _outer_shape(self, node: Node) -> tuple[int, ...]:
+        """Return the shape of the outer places, with the axes of size 1 that a node has."""
+        outer = tuple(self.group.domain[a] for a in self.axes[: self.split])
+        return (*outer, *(1 for _ in range(len(node.shape) - len(outer))))
+
+    def _buffer(self, node: Node) -> int:
+        if node not in self.buffers:
+            self.buffers.append(node)
+        return self.buffers.index(node)
+
+
+def order(group: Group) -> tuple[tuple[int, ...], int]:
+    """Return the axes of the domain in the order of the loops, and how many of them are outer.
+
+    Those that a reduction keeps come first.
+    """
+    node = next(iter(group.nodes))
+    axes = tuple(range(len(group.domain)))
+    if group.alone and node.op in REDUCTIONS:
+        reduced = node.param("axis")
+        kept = tuple(a for a in axes if a not in reduced)
+        return (*kept, *reduced), len(kept)
+    return axes, group.kept
+
+
+def collapsed(nest: Nest) -> Nest:
+    """Return a nest with neighbouring outer loops made one where every access allows it."""
+    outer = list(nest.outer)
+    stages = list(nest.stages)
+    axis = len(outer) - 2
+    while axis >= 0:
+        steps = {
+            (a.strides[axis], a.strides[axis + 1]) for stage in stages for a in accesses(stage)
+        }
+        if all(far == near * outer[axis + 1] for far, near in steps) and not counts(stages):
+            outer[axis : axis + 2] = [outer[axis] * outer[axis + 1]]
+            stages = [without(stage, axis) for stage in stages]
+        axis -= 1
+    return Nest(nest.name, nest.buffers, tuple(outer), tuple(stages), nest.vector)
+
+
+def counts(stages: Sequence[Stage]) -> bool:
+    """Whether a body looks at the loop counters themselves."""
+    return any(i.op == "counter" for stage in stages for i in (*stage.body, *stage.after))
+
+
+def accesses(stage: Stage) -> list[Access]:
+    """Return every access of a stage."""
+    loads = [i.access for i in (*stage.body, *stage.after) if i.access is not None]
+    return [*loads, *(store.access for store in (*stage.stores, *stage.last))]
+
+
+def without(stage: Stage, axis: int) -> Stage:
+    """Return a stage whose accesses have one stride for two axes that were made one."""
+
+    def moved(access: Access) -> Access:
+        strides = (*access.strides[:axis], *access.strides[axis + 1 :])
+        return Access(access.buffer, strides, access.offset)
+
+    def instruction(i: Instruction) -> Instruction:
+        access = None if i.access is None else moved(i.access)
+        return Instruction(i.op, i.args, i.dtype, access, i.value, i.scales, i.limits)
+
+    def store(s: Store) -> Store:
+        return Store(s.value, moved(s.access), s.add, s.args, s.scales, s.limits)
+
+    return Stage(
+        stage.inner,
+        tuple(map(instruction, stage.body)),
+        tuple(map(store, stage.stores)),
+        stage.reductions,
+        tuple(map(instruction, stage.after)),
+        tuple(map(store, stage.last)),
+    )

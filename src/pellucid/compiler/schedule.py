@@ -1,0 +1,360 @@
+"""The schedule: which nodes are computed together, in which order, and where results are kept.
+
+Nodes are gathered into groups, each of which becomes one kernel. A group is a set of loops over a
+domain; elementwise nodes of that shape share them, and so do reductions over its last axes with
+what is computed from them: a softmax with its cross-entropy is one group. Products of matrices,
+gathers and scatters stand alone. What is used outside its group, or through another view, is
+stored; everything else lives in registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Shape
+from pellucid.compiler.graph import Graph, Node, rebuilt, with_inputs
+from pellucid.compiler.primitives import ARRAY, ELEMENTWISE, REDUCTIONS, fill
+
+VIEWS = ("reshape", "permute_dims", "broadcast_to")
+DTYPES = ("float32", "float64", "int32", "int64", "uint32", "bool")
+LONGEST = 96  # nodes in a group: beyond, registers would not do
+
+
+class UnsupportedError(TypeError):
+    """A graph for which no native code can be made yet; it says which node is the reason."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """How the elements of a node lie in what is stored of another: strides in elements."""
+
+    stored: Node
+    strides: tuple[int, ...]
+    offset: int = 0
+
+
+@dataclass
+class Group:
+    """Nodes that share loops over ``domain``; reductions are over its axes from ``kept`` on."""
+
+    domain: Shape
+    kept: int
+    nodes: dict[Node, None] = field(default_factory=dict)
+    alone: bool = False
+
+    @property
+    def reduces(self) -> bool:
+        """Whether there is a reduction."""
+        return self.kept < len(self.domain)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Groups in the order in which they are run, and the nodes that are stored."""
+
+    graph: Graph
+    groups: tuple[Group, ...]
+    stored: Mapping[Node, None]
+
+    def __str__(self) -> str:
+        """One paragraph a group: its domain, its nodes, and which of them are stored."""
+        names = self.graph.names()
+        lines = []
+        for number, group in enumerate(self.groups):
+            inner = group.domain[group.kept :]
+            loops = f"{list(group.domain[: group.kept])}" + (f" x {list(inner)}" if inner else "")
+            lines.append(f"kernel {number}: {loops}")
+            for node in group.nodes:
+                operands = ", ".join(names[x] for x in node.inputs)
+                kept = "  stored" if node in self.stored else ""
+                lines.append(f"  {names[node]}: {node.type} = {node.op}({operands}){kept}")
+        return "\n".join(lines)
+
+
+def schedule(graph: Graph) -> Schedule:
+    """Return the groups of a graph.
+
+    Raises:
+        UnsupportedError: a node is none that native code can be made for.
+    """
+    graph = with_copies(graph)
+    groups: list[Group] = []
+    home: dict[Node, int] = {}  # the group that computes a node, or what it is a view of
+    for node in graph.nodes():
+        check(node)
+        if node.op in ("input", "constant"):
+            home[node] = -1
+        elif is_view(node):
+            home[node] = home[node.inputs[0]]
+        else:
+            home[node] = placed(node, groups, home)
+    sink(graph, groups, home)
+    return Schedule(graph, tuple(g for g in groups if g.nodes), stored(graph, groups, home))
+
+
+def with_copies(graph: Graph) -> Graph:
+    """Return the graph with copies where an operand must lie otherwise than it does.
+
+    A product of matrices wants rows or columns in one piece, and so does a reshape of a view; what
+    is returned has memory of its own.
+    """
+
+    def copied(x: Node) -> Node:
+        return Node("copy", (x,), x.shape, x.dtype, line=x.line)
+
+    def change(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op == "matmul":
+            inputs = tuple(x if has_unit_stride(x) else copied(x) for x in inputs)
+        elif node.op == "reshape" and is_view(inputs[0]):
+            x = inputs[0]
+            if reshaped(x.shape, place(x).strides, node.shape) is None:
+                inputs = (copied(x),)
+        return with_inputs(node, inputs)
+
+    graph = rebuilt(graph, change)
+    outputs = {
+        name: copied(node) if is_view(node) or node.op in ("input", "constant") else node
+        for name, node in graph.outputs.items()
+    }
+    return Graph(graph.inputs, outputs)
+
+
+def has_unit_stride(node: Node) -> bool:
+    """Whether a matrix has its rows or its columns in one piece."""
+    if len(node.shape) != 2:
+        return True
+    strides = place(node).strides
+    steps = [s for s, n in zip(strides, node.shape, strict=True) if n > 1]
+    return all(steps) and (not steps or 1 in steps)
+
+
+def sink(graph: Graph, groups: list[Group], home: dict[Node, int]) -> None:
+    """Move elementwise nodes to the group of their users, where they need not be stored.
+
+    So the moments of an optimiser are not read long before the gradient is there.
+    """
+    users: dict[Node, list[Node]] = {}
+    for node in graph.nodes():
+        for x in node.inputs:
+            users.setdefault(x, []).append(node)
+    for number in reversed(range(len(groups))):
+        for node in reversed(list(groups[number].nodes)):
+            mine = users.get(node, [])
+            homes = {home[user] for user in mine}
+            if len(homes) != 1 or homes == {number} or any(is_view(user) for user in mine):
+                continue
+            (target,) = homes
+            group = groups[target]
+            if node.op in ELEMENTWISE and movable(node, group):
+                del groups[number].nodes[node]
+                group.nodes = {node: None} | group.nodes
+                home[node] = target
+
+
+def movable(node: Node, group: Group) -> bool:
+    """Whether a node may be computed in the loops of a later group instead of its own."""
+    return not group.alone and node.shape == group.domain and len(group.nodes) < LONGEST
+
+
+def check(node: Node) -> None:
+    """Refuse what native code cannot be made for."""
+    known = (
+        node.op in ELEMENTWISE
+        or node.op in REDUCTIONS
+        or node.op in (*VIEWS, "input", "constant", "matmul", "index", "scatter_add")
+    )
+    if not known:
+        raise UnsupportedError(f"no native code for {node.op} yet ({node.line})")
+    if str(node.dtype) not in DTYPES:
+        raise UnsupportedError(f"no native code for {node.dtype} yet ({node.op} at {node.line})")
+    gathers = node.op in ("index", "scatter_add") and not is_view(node)
+    if gathers and (set(node.param("key")) != {ARRAY}):
+        raise UnsupportedError(f"no native code for the key {node.param('key')} yet ({node.line})")
+    if node.op == "matmul":
+        a, b = node.inputs
+        if node.dtype.kind != "f" or len(b.shape) != 2 or len(a.shape) != 2:
+            raise UnsupportedError(f"no native code for {a.type} @ {b.type} yet ({node.line})")
+
+
+def is_view(node: Node) -> bool:
+    """Whether a node is nothing but another look at what its operand holds."""
+    return node.op in VIEWS or (node.op == "index" and ARRAY not in node.param("key"))
+
+
+def placed(node: Node, groups: list[Group], home: Mapping[Node, int]) -> int:
+    """Put a node into the first group that can take it, or a new one; return its number."""
+    earliest = max((home[x] for x in node.inputs), default=-1)
+    if node.op in ELEMENTWISE or (node.op in REDUCTIONS and trailing(node)):
+        for number in range(max(earliest, 0), len(groups)):
+            if fits(node, groups[number], home, number):
+                join(node, groups[number])
+                return number
+    groups.append(new_group(node))
+    return len(groups) - 1
+
+
+def new_group(node: Node) -> Group:
+    """Return a group for a node that no other can take."""
+    if node.op in REDUCTIONS:
+        x = node.inputs[0].shape
+        if trailing(node):
+            return Group(x, len(x) - len(node.param("axis")), {node: None})
+        return Group(x, len(x), {node: None}, alone=True)
+    return Group(node.shape, len(node.shape), {node: None}, node.op not in ELEMENTWISE)
+
+
+def trailing(node: Node) -> bool:
+    """Whether a reduction is over the last axes of its operand."""
+    n = len(node.inputs[0].shape)
+    axes = node.param("axis")
+    return axes == tuple(range(n - len(axes), n)) and len(axes) > 0
+
+
+def fits(node: Node, group: Group, home: Mapping[Node, int], number: int) -> bool:
+    """Whether a node can be computed in the loops of a group."""
+    if group.alone or len(group.nodes) >= LONGEST:
+        return False
+    inside = [x for x in node.inputs if home[x] == number]
+    if any(x not in group.nodes for x in inside):  # another view of a member
+        return False
+    if node.op in REDUCTIONS:
+        x = node.inputs[0]
+        kept = len(x.shape) - len(node.param("axis"))
+        if x.shape != group.domain or kept != (group.kept if group.reduces else kept):
+            return False
+        return bool(inside) and is_full(x, group)
+    if node.shape == group.domain:
+        return shares(node, group, inside)
+    return (
+        group.reduces and is_outer(node.shape, group) and all_outer(inside, group) and bool(inside)
+    )
+
+
+def is_full(node: Node, group: Group) -> bool:
+    """Whether a member has one value for every place of the domain."""
+    return node.shape == group.domain and node.op not in REDUCTIONS
+
+
+def is_outer(shape: Shape, group: Group) -> bool:
+    """Whether an array has one element for each outer place, with or without axes of size 1."""
+    outer = group.domain[: group.kept]
+    return shape in (outer, (*outer, *(1 for _ in group.domain[group.kept :])))
+
+
+def all_outer(nodes: Iterable[Node], group: Group) -> bool:
+    """Whether all of these members have one value for each outer place."""
+    return all(is_outer(node.shape, group) and not is_full(node, group) for node in nodes)
+
+
+def shares(node: Node, group: Group, inside: Sequence[Node]) -> bool:
+    """Whether a node of the group's own shape has something to do with it.
+
+    An operand inside must be a value of every place, or one of each outer place that lines up with
+    the domain by its axes of size 1.
+    """
+    for x in inside:
+        full = (1,) * len(group.domain[group.kept :])
+        lines_up = x.shape == (*group.domain[: group.kept], *full) or x.shape == ()
+        if not is_full(x, group) and not lines_up:
+            return False
+    if inside:
+        return True
+    mine = {x for x in node.inputs if x.size > 1}
+    return any(mine & set(member.inputs) for member in group.nodes)
+
+
+def join(node: Node, group: Group) -> None:
+    """Make a node a member."""
+    if node.op in REDUCTIONS:
+        group.kept = len(group.domain) - len(node.param("axis"))
+    group.nodes[node] = None
+
+
+def stored(graph: Graph, groups: Sequence[Group], home: Mapping[Node, int]) -> dict[Node, None]:
+    """Return the computed nodes that other kernels or the caller look at."""
+    found: dict[Node, None] = {}
+
+    def keep(node: Node) -> None:
+        while is_view(node):
+            node = node.inputs[0]
+        if node.op not in ("input", "constant"):
+            found[node] = None
+
+    for node in graph.outputs.values():
+        keep(node)
+    for number, group in enumerate(groups):
+        for node in group.nodes:
+            for x in node.inputs:
+                if home[x] != number or is_view(x):
+                    keep(x)
+    return found
+
+
+def place(node: Node) -> Place:
+    """Return where the elements of a node lie, seen through views.
+
+    Raises:
+        UnsupportedError: a reshape of something that does not lie in one piece.
+    """
+    if not is_view(node):
+        return Place(node, contiguous(node.shape))
+    below = place(node.inputs[0])
+    before, after = node.inputs[0].shape, node.shape
+    if node.op == "permute_dims":
+        return Place(
+            below.stored, tuple(below.strides[a] for a in node.param("axes")), below.offset
+        )
+    if node.op == "index":
+        strides, offset = sliced(before, below.strides, node.param("key"))
+        return Place(below.stored, strides, below.offset + offset)
+    if node.op == "broadcast_to":
+        return Place(below.stored, stretched(before, below.strides, after), below.offset)
+    found = reshaped(before, below.strides, after)
+    if found is None:
+        raise UnsupportedError(
+            f"no native code for {node.op} of a transposed array yet ({node.line})"
+        )
+    return Place(below.stored, found, below.offset)
+
+
+def contiguous(shape: Shape) -> tuple[int, ...]:
+    """Return the strides of an array in row-major order."""
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step if n != 1 else 0)
+        step *= n
+    return tuple(reversed(strides))
+
+
+def stretched(shape: Shape, strides: tuple[int, ...], to: Shape) -> tuple[int, ...]:
+    """Return strides with 0 where an axis is repeated."""
+    lead = len(to) - len(shape)
+    kept = (s if n == m else 0 for n, s, m in zip(shape, strides, to[lead:], strict=True))
+    return (*(0 for _ in range(lead)), *kept)
+
+
+def sliced(
+    shape: Shape, strides: tuple[int, ...], key: tuple[Any, ...]
+) -> tuple[tuple[int, ...], int]:
+    """Return the strides and the offset of what a key of integers and slices picks out."""
+    base = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides)
+    view = base[fill(key, ())]
+    offset = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    return tuple(0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True)), offset
+
+
+def reshaped(shape: Shape, strides: tuple[int, ...], to: Shape) -> tuple[int, ...] | None:
+    """Return the strides of a reshaped view, or None where it would take a copy."""
+    base = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides)
+    if base.size == 0:
+        return contiguous(to)
+    view: Any = base.view()
+    try:
+        view.shape = to
+    except AttributeError:
+        return None
+    return tuple(0 if n == 1 else s for n, s in zip(to, view.strides, strict=True))

@@ -1,0 +1,340 @@
+"""Tracing: run the user's code once on symbols, and write down what it asks for.
+
+A `Symbol` has a shape and a dtype, but no elements. The tape, the operations and the optimisers
+take it for an array, so that forward pass, backward pass and update become one graph. What needs an
+element, such as ``if loss > 1``, cannot be traced, and says so with the line it stands on.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid import arrays
+from pellucid.arrays import NUMPY, Array, Shape
+from pellucid.compiler.graph import Graph, Node, infer
+from pellucid.compiler.primitives import ARRAY, ELEMENTWISE
+
+HOME = str(Path(arrays.__file__).parents[1])  # lines in here are not the user's
+
+
+class TraceError(TypeError):
+    """Code that cannot be traced, because it looks at values that are not there yet."""
+
+
+class Symbol:
+    """An array without elements: a node of the graph that is being written.
+
+    A ``weak`` symbol is a number, such as the count of steps: it takes on the dtype of the array
+    that it meets, as Python's numbers do.
+    """
+
+    __slots__ = ("__weakref__", "node", "weak")
+    __array_ufunc__ = None  # NumPy leaves ``array + symbol`` to the symbol
+    __hash__ = object.__hash__
+
+    def __init__(self, node: Node, weak: bool = False) -> None:
+        self.node, self.weak = node, weak
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes."""
+        return self.node.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The kind of number."""
+        return self.node.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.node.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.node.size
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - the standard's name
+        """The matrix transpose: the last two axes exchanged."""
+        *lead, a, b = range(self.ndim)
+        return record("permute_dims", self, axes=(*lead, b, a))
+
+    def reshape(self, *shape: Any) -> Any:
+        """Return the same elements in another shape."""
+        return TRACING.reshape(self, shape[0] if isinstance(shape[0], tuple) else shape)
+
+    def __getitem__(self, key: Any) -> Any:
+        return TRACING.index(self, key)
+
+    def __neg__(self) -> Any:
+        return record("negative", self)
+
+    def __invert__(self) -> Any:
+        return record("bitwise_invert", self)
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TraceError(
+            "expected code that does not look at values while it is traced, got one that asks for "
+            f"the elements of a {self.node.type} at {user_line()}; use where() instead of if, and "
+            "keep numbers such as a loss as tensors"
+        )
+
+    __array__ = __bool__ = __len__ = __float__ = __int__ = __index__ = __iter__ = _refuse
+    item = tolist = _refuse
+
+
+def _operator(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return (
+        lambda self, other: record(name, self, other),
+        lambda self, other: record(name, other, self),
+    )
+
+
+for _name, _method in [
+    ("add", "add"), ("subtract", "sub"), ("multiply", "mul"), ("divide", "truediv"),
+    ("power", "pow"), ("bitwise_and", "and"), ("bitwise_or", "or"), ("bitwise_xor", "xor"),
+    ("bitwise_left_shift", "lshift"), ("bitwise_right_shift", "rshift"), ("matmul", "matmul"),
+]:  # fmt: skip
+    _left, _right = _operator(_name)
+    setattr(Symbol, f"__{_method}__", _left)
+    setattr(Symbol, f"__r{_method}__", _right)
+for _name, _method in [
+    ("equal", "eq"), ("not_equal", "ne"), ("less", "lt"), ("less_equal", "le"),
+    ("greater", "gt"), ("greater_equal", "ge"),
+]:  # fmt: skip
+    setattr(Symbol, f"__{_method}__", _operator(_name)[0])
+
+
+class Tracing:
+    """The array namespace of symbols: every function of the protocol writes a node."""
+
+    float32, uint32 = NUMPY.float32, NUMPY.uint32
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(NUMPY, name)
+        if name in ELEMENTWISE:
+            return lambda *operands: record(name, *operands)
+        parameters = [p for p in inspect.signature(function).parameters if p != "x"]
+
+        def other(x: Any, *args: Any, **params: Any) -> Any:
+            if not isinstance(x, Symbol) and not any(isinstance(a, Symbol) for a in args):
+                return function(x, *args, **params)
+            operands = [x, *(a for a in args if isinstance(a, Symbol | np.ndarray))]
+            rest = [a for a in args if not isinstance(a, Symbol | np.ndarray)]
+            named = dict(zip(parameters[len(operands) - 1 :], rest, strict=False)) | params
+            return record(name, *operands, **named)
+
+        return other
+
+    def asarray(self, obj: Any, /, *, dtype: Any = None) -> Any:
+        """Return a symbol as it is, or an array of constants."""
+        if not isinstance(obj, Symbol):
+            return NUMPY.asarray(obj, dtype=dtype)
+        return obj if dtype in (None, obj.dtype) else self.astype(obj, dtype)
+
+    def own(self, x: Any, /, *, copy: bool) -> Any:
+        """Return x: symbols share no memory."""
+        return x
+
+    def zeros_like(self, x: Any, /) -> Array:
+        """Return zeros in the shape and dtype of x: a constant."""
+        return np.zeros(x.shape, x.dtype)
+
+    def ones_like(self, x: Any, /) -> Array:
+        """Return ones in the shape and dtype of x: a constant."""
+        return np.ones(x.shape, x.dtype)
+
+    def astype(self, x: Any, dtype: Any, /) -> Any:
+        """Return x in another dtype."""
+        if not isinstance(x, Symbol):
+            return NUMPY.astype(x, dtype)
+        dtype = np.dtype(dtype)
+        return x if x.dtype == dtype and not x.weak else record("astype", x, dtype=str(dtype))
+
+    def clip(self, x: Any, /, *bounds: Any, **named: Any) -> Any:
+        """Return x cut to an interval."""
+        low, high = (*bounds, *(named.get(name) for name in ("min", "max")[len(bounds) :]))
+        x = x if low is None else record("maximum", x, low)
+        return x if high is None else record("minimum", x, high)
+
+    def reshape(self, x: Any, /, shape: Shape) -> Any:
+        """Return the same elements in another shape."""
+        shape = tuple(int(n) for n in shape)
+        if -1 in shape:
+            known = -int(np.prod(shape, dtype=np.int64))
+            shape = tuple(x.size // known if n == -1 else n for n in shape)
+        return x if shape == x.shape else record("reshape", x, shape=shape)
+
+    def permute_dims(self, x: Any, /, axes: Shape) -> Any:
+        """Return x with its axes in another order."""
+        return record("permute_dims", x, axes=tuple(int(a) % x.ndim for a in axes))
+
+    def broadcast_to(self, x: Any, /, shape: Shape) -> Any:
+        """Return x repeated to a larger shape."""
+        shape = tuple(int(n) for n in shape)
+        return x if x.shape == shape else record("broadcast_to", x, shape=shape)
+
+    def expand_dims(self, x: Any, /, *, axis: int) -> Any:
+        """Return x with a new axis of size 1."""
+        shape = list(x.shape)
+        shape.insert(axis % (x.ndim + 1), 1)
+        return self.reshape(x, tuple(shape))
+
+    def squeeze(self, x: Any, /, axis: int | tuple[int, ...]) -> Any:
+        """Return x without axes of size 1."""
+        gone = {a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
+        return self.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in gone))
+
+    def _reduce(self, name: str, x: Any, axis: Any, keepdims: bool) -> Any:
+        axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        axes = tuple(sorted(a % x.ndim for a in axes))
+        return record(name, x, axis=axes, keepdims=bool(keepdims))
+
+    def sum(self, x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return the sum over axes."""
+        return self._reduce("sum", x, axis, keepdims)
+
+    def max(self, x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return the largest element over axes."""
+        return self._reduce("max", x, axis, keepdims)
+
+    def min(self, x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return the smallest element over axes."""
+        return self._reduce("min", x, axis, keepdims)
+
+    def any(self, x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return whether any element over axes is true."""
+        return self._reduce("any", x, axis, keepdims)
+
+    def all(self, x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return whether all elements over axes are true."""
+        return self._reduce("all", x, axis, keepdims)
+
+    def concat(self, arrays: Any, /, *, axis: int = 0) -> Any:
+        """Return arrays one after the other along an axis."""
+        return record("concat", *arrays, axis=axis)
+
+    def stack(self, arrays: Any, /, *, axis: int = 0) -> Any:
+        """Return arrays side by side along a new axis."""
+        return record("stack", *arrays, axis=axis)
+
+    def einsum(self, subscripts: str, /, *operands: Any) -> Any:
+        """Return the sum of products that the subscripts name."""
+        return record("einsum", *operands, subscripts=subscripts)
+
+    def index(self, x: Any, key: Any, /) -> Any:
+        """Return ``x[key]``."""
+        template, parts = split_key(key)
+        return record("index", x, *parts, key=template)
+
+    def scatter_add(self, values: Any, key: Any, /, *, shape: Shape) -> Any:
+        """Return zeros of a shape with values added at a key."""
+        template, parts = split_key(key)
+        return record("scatter_add", values, *parts, key=template, shape=tuple(shape))
+
+
+TRACING: Any = Tracing()
+arrays.register(Symbol, TRACING)
+
+
+def split_key(key: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """Return a key with `ARRAY` for each array and a triple for each slice, and the arrays."""
+    template: list[Any] = []
+    parts = []
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, Symbol | np.ndarray) and part.ndim:
+            if part.dtype == np.bool_:
+                raise TraceError(
+                    "expected shapes that do not depend on values, got a mask as an index at "
+                    f"{user_line()}; use where() instead"
+                )
+            parts.append(part)
+            template.append(ARRAY)
+        elif isinstance(part, slice):
+            template.append(("slice", part.start, part.stop, part.step))
+        else:
+            template.append(part)
+    return tuple(template), parts
+
+
+def record(op: str, *operands: Any, **params: Any) -> Any:
+    """Write a node down and return its symbol; what depends on no symbol is computed at once."""
+    if op in ELEMENTWISE and op != "astype":
+        nodes, weak = typed(op, operands)
+    else:
+        weak = all(isinstance(x, Symbol) and x.weak for x in operands) and op != "astype"
+        nodes = [as_node(x) for x in operands]
+    settings = tuple(sorted((name, frozen(value)) for name, value in params.items()))
+    shape, dtype = infer(op, nodes, settings)
+    return Symbol(Node(op, tuple(nodes), shape, dtype, settings, line=user_line()), weak)
+
+
+def typed(op: str, operands: tuple[Any, ...]) -> tuple[list[Node], bool]:
+    """Return the operands as nodes of one dtype, found as NumPy finds it, and whether all are weak.
+
+    Weak symbols and Python's numbers take on the dtype of the others.
+    """
+    first = 1 if op == "where" else 0  # the condition is a truth value, whatever the others are
+    strong, numbers = [], []
+    for x in operands[first:]:
+        if isinstance(x, int | float) or (isinstance(x, Symbol) and x.weak):
+            numbers.append(0 if isinstance(x, int) else 0.0)
+        else:
+            strong.append(np.ones((), x.dtype))
+    dtype = np.result_type(*strong, *numbers) if strong else np.dtype(np.float64)
+    lead = [as_node(x) for x in operands[:first]]
+    return [*lead, *(as_node(x, dtype) for x in operands[first:])], not strong
+
+
+def as_node(x: Any, dtype: Any = None) -> Node:
+    """Return a symbol's node, or a constant, in a dtype if one is given."""
+    if not isinstance(x, Symbol):
+        value = np.asarray(x, dtype)
+        return Node("constant", (), value.shape, value.dtype, value=value)
+    if dtype is None or x.dtype == dtype:
+        return x.node
+    params = (("dtype", str(np.dtype(dtype))),)
+    return Node("astype", (x.node,), x.shape, np.dtype(dtype), params, line=x.node.line)
+
+
+def frozen(value: Any) -> Any:
+    """Return a setting as something that can be compared and hashed."""
+    if isinstance(value, list | tuple):
+        return tuple(frozen(part) for part in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def user_line() -> str:
+    """Return ``file.py:12`` of the innermost line that is not the library's own."""
+    frame: Any = sys._getframe(1)
+    inner = ""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(HOME) and not file.startswith("<"):
+            return f"{Path(file).name}:{frame.f_lineno}"
+        if file.startswith(HOME) and "compiler" not in file and not inner:
+            inner = f"{Path(file).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return inner
+
+
+def input_symbol(name: str, like: Any, weak: bool = False) -> Symbol:
+    """Return the symbol of an array that is given when the program runs."""
+    array = np.asarray(like)
+    return Symbol(Node("input", (), array.shape, array.dtype, (("name", name),)), weak)
+
+
+def finished(inputs: Mapping[str, Symbol], outputs: Mapping[str, Any]) -> Graph:
+    """Return the graph of what was written down between inputs and outputs."""
+    return Graph(
+        {name: symbol.node for name, symbol in inputs.items()},
+        {name: as_node(x) for name, x in outputs.items()},
+    )
