@@ -4,7 +4,9 @@
 
 The same network (2-16-16-1, relu, a linear score), the same 100 points, the same hinge loss and
 update. Ours runs at equal granularity, one node an elementary operation, and with one node for each
-neuron's weighted sum. micrograd is needed: pip install micrograd
+neuron's weighted sum. Most of the difference to micrograd as it is used is the garbage collector,
+which walks a growing graph again and again; ours has no cycles and keeps the collector out of the
+way, so micrograd is also timed with the collector paused by hand. pip install micrograd
 """
 
 from __future__ import annotations
@@ -41,8 +43,12 @@ def pellucid_step(fused: bool) -> Step:
     return step
 
 
-def micrograd_step() -> Step:
-    """Return the same step as micrograd's users write it, from the same starting weights."""
+def micrograd_step(paused: bool) -> Step:
+    """Return the same step as micrograd's users write it, from the same starting weights.
+
+    Its graphs are full of cycles, which Python's collector searches for again and again; ``paused``
+    is what an expert would do: pause it, and collect once after the step.
+    """
     from micrograd.engine import Value
     from micrograd.nn import MLP
 
@@ -61,7 +67,13 @@ def micrograd_step() -> Step:
             parameter.data -= RATE * parameter.grad
         return float(loss.data)
 
-    return step
+    def step_and_collect() -> float:
+        with scalar.collector_paused():
+            value = step()
+        gc.collect()
+        return value
+
+    return step_and_collect if paused else step
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,10 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
         "pellucid.scalar, one node a weighted sum": pellucid_step(fused=True),
     }
     try:
-        peers["micrograd"] = micrograd_step()
+        peers["micrograd"] = micrograd_step(paused=False)
+        peers["micrograd, collector paused by hand"] = micrograd_step(paused=True)
     except ModuleNotFoundError:
-        print("expected the package micrograd, got none; pip install micrograd", file=sys.stderr)
-        return 1
+        print("micrograd is not installed: left out (pip install micrograd)", file=sys.stderr)
     losses = {name: [step() for _ in range(3)] for name, step in peers.items()}
     first, *others = losses.values()
     for other in others:
@@ -88,16 +100,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     # every turn starts from a heap without others' garbage, and pays for its own
     timings = machine.median_of_interleaved(peers, options.rounds, INNER, setup=gc.collect)
-    slowest = timings["micrograd"].rounds
+    base = timings.get("micrograd", next(iter(timings.values()))).rounds
     if options.markdown:
         facts = machine.describe()
         print(f"{facts['processor']}, Python {facts['Python']}.\n")
-        print("| one step on 100 points, 2-16-16-1 | median | times faster than micrograd |")
+        print("| one step on 100 points, 2-16-16-1 | median | micrograd's time over this |")
         print("| --- | ---: | ---: |")
     else:
         machine.announce()
     for name, timing in timings.items():
-        ratios = sorted(a / b for a, b in zip(slowest, timing.rounds, strict=True))
+        ratios = sorted(a / b for a, b in zip(base, timing.rounds, strict=True))
         ratio, milli = ratios[len(ratios) // 2], f"{timing.seconds * 1e3:.1f} ms"
         if options.markdown:
             print(f"| {name} | {milli} | {ratio:.1f} |")

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loss.label = "loss of the first point"
     mlp.zero_grad()
     loss.backward()
-    scalar.draw_graph(loss).save(OUT / "graph.svg")
+    scalar.draw_graph(loss, named=True).save(OUT / "graph.svg")
     print(scalar.why(mlp.parameters()[0], loss, paths=2))
 
     viz.save(viz.training_curves(history), OUT / "training_curves.png")

@@ -291,3 +291,65 @@ def test_uniform_is_uniform_and_uncorrelated() -> None:
 
 def test_the_tensor_namespace_is_registered() -> None:
     assert arrays.namespace(Tensor(1.0)) is functions
+
+
+@pytest.mark.parametrize("function", [pl.softmax, pl.log_softmax])
+def test_softmax_of_nothing_is_nothing(function: Any) -> None:
+    for shape, axis in (((2, 0), -1), ((0, 2), 0), ((0, 3), -1)):
+        x = Tensor(np.ones(shape, np.float32), requires_grad=True)
+        out = function(x, axis=axis)
+        assert out.shape == shape
+        assert out.dtype == np.float32
+        out.sum().backward()
+        assert x.grad.shape == shape
+    with pytest.raises(ShapeError):
+        function(np.ones((2, 0)), axis=2)
+
+
+@pytest.mark.parametrize(
+    ("z", "y", "error", "message"),
+    [
+        ((2, 3), [0, -1], IndexError, r"labels from 0 to 2, got -1 at 1"),
+        ((2, 3), [3, 0], IndexError, r"labels from 0 to 2, got 3 at 0"),
+        ((2, 3), [0.0, 1.0], TypeError, "integer labels, got float32"),
+        ((2, 3), [0], ShapeError, r"logits \(N, C\) and labels \(N,\), got \(2, 3\) and \(1,\)"),
+        ((2, 3), [[0], [1]], ShapeError, r"got \(2, 3\) and \(2, 1\)"),
+        ((2, 2, 3), [0, 1], ShapeError, r"got \(2, 2, 3\) and \(2,\)"),
+    ],
+)
+def test_cross_entropy_refuses_labels_that_name_no_class(
+    z: tuple[int, ...], y: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        pl.cross_entropy(np.ones(z), y)
+
+
+def test_cross_entropy_of_no_examples() -> None:
+    assert pl.cross_entropy(np.ones((0, 3)), np.zeros(0, int)).shape == (0,)
+
+
+@pytest.mark.parametrize("state", [[1, 2], [1.0, 2.0], np.array([1], np.uint32)])
+def test_uniform_refuses_what_is_no_random_state(state: Any) -> None:
+    with pytest.raises(TypeError, match=r"uniform: expected two uint32 words, got"):
+        pl.uniform(state, shape=(2,))
+
+
+@pytest.mark.parametrize(
+    ("function", "gates", "states", "bias"),
+    [(pl.rnn, 1, 1, 0), (pl.lstm, 4, 2, 0), (pl.gru, 3, 1, 1)],
+)
+def test_recurrent_functions_refuse_shapes_that_would_broadcast(
+    function: Callable[..., Tensor], gates: int, states: int, bias: int
+) -> None:
+    def call(n: int = 2, steps: int = 4, width: int = 3, hidden: int = 3) -> Tensor:
+        u, b = np.ones((3, gates * width)), [np.ones(gates * 3)] * bias
+        return function(np.ones((2, steps, gates * 3)), u, *b, *[np.ones((n, hidden))] * states)
+
+    assert call().shape == (2, 4, 3 * states)
+    for wrong in ({"n": 1}, {"hidden": 1}, {"width": 1}, {"steps": 0}):
+        with pytest.raises(ShapeError, match=rf"{function.__name__}: expected "):
+            call(**wrong)
+
+
+def test_split_takes_numbers_of_numpy() -> None:
+    assert [part.shape for part in pl.split(np.ones((4, 2)), np.int64(2))] == [(2, 2)] * 2

@@ -19,6 +19,7 @@ from contracts.layer_case import RNG, Sample
 from pellucid import Tensor, gradcheck, nn
 
 BASES = {"Module", "Activation"}  # what layers are derived from; they compute nothing themselves
+PLAIN = {"Sequential", "Linear", "Flatten"}  # composition, identity and order have no source
 EXPORTED = {
     name: kind
     for name in nn.__all__
@@ -94,6 +95,22 @@ def test_every_layer_says_what_it_computes(name: str) -> None:
     doc = EXPORTED[name].__doc__ or ""
     equation = re.search(r"f\(x\) = |\bout(\[[^]]+\])? = ", doc)  # as out[n, c] = of an element
     assert equation, f"{name}: expected its equation in the docstring"
+
+
+def sourced(doc: str) -> bool:
+    """Whether a docstring names a source, by its year, or the layer that does."""
+    return bool(re.search(r"\b(19|20)\d\d\b|\b(as in|see|source as) `\w+`", doc))
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - PLAIN))
+def test_every_layer_says_where_it_comes_from(name: str) -> None:
+    assert sourced(EXPORTED[name].__doc__ or ""), f"{name}: expected its source in the docstring"
+
+
+def test_a_layer_without_a_source_is_caught() -> None:
+    assert not sourced(nn.Flatten.__doc__ or "")
+    assert sourced("f(x) = x. Someone, 1999.")
+    assert sourced("Everything else is as in `Other`.")
 
 
 @pytest.mark.parametrize("sample", ALL)

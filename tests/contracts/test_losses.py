@@ -5,6 +5,7 @@ The variants are the same losses with other settings; they keep the same contrac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +69,9 @@ def test_every_exported_loss_has_a_name() -> None:
 
 @pytest.mark.parametrize("name", nn.LOSSES)
 def test_every_loss_says_what_it_computes(name: str) -> None:
-    assert "L = mean" in (nn.LOSSES[name].__doc__ or ""), f"{name}: expected its equation"
+    text = nn.LOSSES[name].__doc__ or ""
+    assert "L = mean" in text, f"{name}: expected its equation"
+    assert re.search(r"\b(19|20)\d\d\b", text), f"{name}: expected its source with the year"
 
 
 @pytest.mark.parametrize("name", nn.LOSSES)

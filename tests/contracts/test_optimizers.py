@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -124,7 +125,9 @@ def test_every_exported_optimiser_has_a_name() -> None:
 
 @pytest.mark.parametrize("name", optim.OPTIMIZERS)
 def test_every_optimiser_says_what_it_computes(name: str) -> None:
-    assert "w <- w - lr" in (optim.OPTIMIZERS[name].__doc__ or ""), f"{name}: expected its equation"
+    text = optim.OPTIMIZERS[name].__doc__ or ""
+    assert "w <- w - lr" in text, f"{name}: expected its equation"
+    assert re.search(r"\b(19|20)\d\d\b", text), f"{name}: expected its source with the year"
 
 
 @pytest.mark.parametrize("name", optim.OPTIMIZERS)

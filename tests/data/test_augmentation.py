@@ -229,6 +229,10 @@ def test_a_fill_that_the_dtype_cannot_hold_is_refused(fill: float) -> None:
         (lambda: Compose([]), ValueError, "transforms: expected at least one"),
         (lambda: Compose(RandomFlip()), TypeError, "put them into a list"),
         (lambda: Compose([3]), TypeError, "transforms: expected a list of callables"),
+        (lambda: Compose([RandomFlip]), TypeError, r"got the class RandomFlip; .*RandomFlip\(\)"),
+        (lambda: Compose([lambda x: x]), TypeError, r"transform: expected a callable \(x, rng\)"),
+        (lambda: RandomShift(1, np.zeros(3)), ValueError, "fill: expected a finite number or"),
+        (lambda: RandomRotation(("a", 2)), TypeError, "degrees: expected two finite numbers"),
     ],
 )
 def test_senseless_arguments_are_refused(make: Any, error: type[Exception], message: str) -> None:
@@ -239,3 +243,25 @@ def test_senseless_arguments_are_refused(make: Any, error: type[Exception], mess
 def test_a_window_larger_than_the_image_is_refused() -> None:
     with pytest.raises(ValueError, match="fits into images of 4x6 with padding 1, got 7x7"):
         RandomCrop(7, padding=1)(np.zeros((1, 4, 6)))
+
+
+def test_a_pixel_that_is_no_number_stays_with_its_neighbours() -> None:
+    x = pictures((2, 9, 9), "float32")
+    spoilt = x.copy()
+    spoilt[0, 4, 4] = np.nan
+    for fill in (0.0, "edge"):
+        change = RandomRotation(20, fill)
+        clean, out = change(x, 0), change(spoilt, 0)
+        np.testing.assert_array_equal(out[1], clean[1])
+        assert 1 <= np.isnan(out[0]).sum() <= 9
+        np.testing.assert_allclose(out[0][~np.isnan(out[0])], clean[0][~np.isnan(out[0])], 1e-6)
+
+
+def test_pairs_may_be_lists() -> None:
+    x = pictures((3, 6, 7, 1), "uint8")
+    for one, other in (
+        (RandomShift([1, 2]), RandomShift((1, 2))),  # type: ignore[arg-type]
+        (RandomCrop([4, 3]), RandomCrop((4, 3))),  # type: ignore[arg-type]
+        (RandomRotation([-5, 9]), RandomRotation((-5, 9))),  # type: ignore[arg-type]
+    ):
+        np.testing.assert_array_equal(one(x, 1), other(x, 1))

@@ -215,3 +215,29 @@ def test_senseless_options_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         read(tmp_path, HOUSES, **options)
+
+
+@pytest.mark.parametrize("cells", [("1,5", "2,25"), ("1,000", "-2,000,000"), ("1e50", "inf")])
+def test_numbers_in_another_form_are_not_taken_for_categories(
+    tmp_path: Path, cells: tuple[str, str]
+) -> None:
+    feature = "a;b;t\n1;{};x\n2;{};y\n".format(*cells)
+    wanted = rf"line 2, column 'b': expected a finite number.*got '{cells[0]}'; .*categorical="
+    with pytest.raises(ValueError, match=wanted):
+        read(tmp_path, feature, fill="mean")
+    assert read(tmp_path, feature, categorical=["b"]).feature_names[1:] == tuple(
+        f"b={cell}" for cell in sorted(cells)
+    )
+
+
+def test_targets_in_another_form_are_not_taken_for_classes(tmp_path: Path) -> None:
+    target = "a;t\n1;1,5\n2;2,5\n"
+    with pytest.raises(ValueError, match=r"line 2, column 't': expected a finite number.*'1,5'"):
+        read(tmp_path, target)
+    assert read(tmp_path, target, task="classification").class_names == ("1,5", "2,5")
+
+
+@pytest.mark.parametrize("cell", ["#N/A", "<NA>"])
+def test_what_spreadsheets_write_for_nothing_is_missing(tmp_path: Path, cell: str) -> None:
+    table = f"a,b,t\n1,{cell},x\n2,4,y\n"
+    np.testing.assert_array_equal(read(tmp_path, table, fill="mean").x, [[1, 4], [2, 4]])

@@ -134,7 +134,7 @@ def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
         ("5.1,3.5,rose\n4.9,3,iris\n", r"expected a header row .* got numbers \['5.1', '3.5'"),
         ("a,b\n1,2\n3\n", "line 3: expected 2 cells as in the header, got 1"),
         ("a,b\n1,2,3\n", "line 2: expected 2 cells as in the header, got 3"),
-        ('a,b\n1,"2\n', r"expected a table in UTF-8 text, .*unexpected end of data"),
+        ('a,b\n1,"2\n', r"line 2: expected cells, .*unexpected end of data.*close every quote"),
     ],
 )
 def test_tables_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -178,3 +178,29 @@ def test_wine_quality(colour: str, counts: dict[str, int]) -> None:
     graded = load_csv(path, "quality", task="regression")
     assert graded.y.shape == (len(dataset), 1)
     assert load_csv(path, "alcohol").task == "regression"
+
+
+def test_large_numbers_are_distinct_classes(tmp_path: Path) -> None:
+    table = "a,t\n1,9007199254740993\n2,9007199254740992\n3,9007199254740993\n"
+    dataset = read(tmp_path, table)
+    assert dataset.class_names == ("9007199254740992", "9007199254740993")
+    np.testing.assert_array_equal(dataset.y, [1, 0, 1])
+    again = read(tmp_path, "a,t\n1,9007199254740992\n", like=dataset)
+    np.testing.assert_array_equal(again.y, [0])
+
+
+def test_zero_has_one_name(tmp_path: Path) -> None:
+    dataset = read(tmp_path, "a,t\n1,-0.0\n2,0\n3,1\n")
+    assert dataset.class_names == ("0", "1")
+    np.testing.assert_array_equal(read(tmp_path, "a,t\n1,-0\n", like=dataset).y, [0])
+
+
+def test_a_quote_that_is_not_closed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"flowers\.csv: line 3: expected .*quote"):
+        read(tmp_path, 'a,b,t\n1,"x,0\n2,z,1\n')
+
+
+def test_a_long_cell_is_cut_short_in_the_message(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"got '1111.*\.\.\.'; write numbers") as caught:
+        read(tmp_path, f"a,t\n2,x\n{'1' * 5000},y\n")
+    assert len(str(caught.value)) < 400

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pellucid.data import Loader, moons
+from pellucid.data import Loader, RandomFlip, background, moons
 from pellucid.data.background import ahead
 
 X = np.arange(20).reshape(10, 2)
@@ -303,6 +303,10 @@ def test_what_is_no_source_is_refused(source: Any, message: str) -> None:
         ({"batch_size": 11, "drop_last": True}, ValueError, "leaves no batch"),
         ({"transform": lambda x: x}, TypeError, r"transform: expected a callable \(x, rng\) -> x"),
         ({"transform": 3}, TypeError, r"transform: expected a callable \(x, rng\) -> x, got 3"),
+        ({"transform": RandomFlip}, TypeError, r"got the class RandomFlip; .*RandomFlip\(\)"),
+        ({"seed": -1}, ValueError, "seed: expected a whole number of at least 0, .* got -1"),
+        ({"seed": "a"}, TypeError, "seed: expected a whole number of at least 0, .* got 'a'"),
+        ({"seed": [1, 2]}, TypeError, r"seed: .* got \[1, 2\]"),
     ],
 )
 def test_senseless_options_are_refused(
@@ -338,3 +342,24 @@ def test_examples_of_different_shapes_are_refused() -> None:
 def test_a_transform_that_loses_rows_is_refused(wrong: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="transform: expected it to return an array of 10 rows"):
         list(Loader((X, Y), transform=wrong))
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_a_row_that_raises_stop_iteration_does_not_end_the_epoch(prefetch: int) -> None:
+    class Broken(Rows):
+        def __getitem__(self, i: int) -> tuple[NDArray[Any], int]:
+            return next(row for row in [super().__getitem__(i)] if i != 3)
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(Loader(Broken(), 2, shuffle=False, prefetch=prefetch))
+
+
+def test_a_thread_that_is_gone_is_reported_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "_LOOK_UP", 0.01)
+    monkeypatch.setattr(background._Line, "fill", lambda line, items: line.put(["first"]))
+    numbers = ahead(iter([1, 2]), 2)  # whose thread ends without a word, as after a fork
+    assert next(numbers) == "first"
+    with pytest.raises(RuntimeError, match="begin a new epoch in the new process"):
+        next(numbers)

@@ -230,3 +230,18 @@ def test_wine_quality(colour: Any, rows: int, marks: int) -> None:
     assert dataset.name == f"{colour} wine quality"
     graded = wine_quality(colour, task="regression")
     assert (graded.task, graded.y.shape) == ("regression", (rows, 1))
+
+
+@pytest.mark.parametrize("content", ["\u65e5" * 150, "a" * 255, "\ud800 a", "a\0b"])
+def test_text_that_could_be_no_file_name_is_text(content: str) -> None:
+    windows = text(content, 2)
+    assert windows.vocabulary.decode(windows.codes) == content
+
+
+def test_what_is_no_text_is_refused_by_the_vocabulary() -> None:
+    with pytest.raises(TypeError, match="text: expected a string or several, got int"):
+        CharVocabulary(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="text: expected a string, got bytes"):
+        CharVocabulary("ab").encode(b"a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="vocabulary: expected a CharVocabulary, got str"):
+        text("abab", 2, vocabulary="ab")  # type: ignore[arg-type]

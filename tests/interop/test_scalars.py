@@ -86,6 +86,38 @@ def test_gradients_that_were_there_are_kept() -> None:
     assert all((p.grad == 1).all() for p in tensors.parameters())
 
 
+def test_gradients_are_kept_when_it_fails() -> None:
+    mlp, tensors, _ = network()
+    for parameter in tensors.parameters():
+        parameter.grad = np.ones(parameter.shape)
+    with pytest.raises(ValueError, match="expected"):
+        interop.assert_equivalent(mlp, tensors, np.zeros((2, 5)))
+    assert all((p.grad == 1).all() for p in tensors.parameters())
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_nan_travels_through_both_engines(activation: str) -> None:
+    mlp = scalar.MLP(1, [2, 1], activation, "linear", rng=0)
+    assert np.isnan(mlp([np.nan]).data)
+    assert np.isnan(interop.to_tensors(mlp)(np.array([[np.nan]])).data).all()
+
+
+def test_outputs_are_weighted_differently() -> None:
+    """A network whose two outputs are exchanged is another network."""
+    mlp, tensors, x = network()
+    last = tensors[1]
+    last.weight.data, last.bias.data = last.weight.data[:, ::-1], last.bias.data[::-1]
+    with pytest.raises(AssertionError, match="the gradient of the inputs"):
+        interop.assert_equivalent(mlp, tensors, x)
+
+
+def test_several_activations_in_a_layer_are_refused() -> None:
+    mlp, _, _ = network()
+    mlp.layers[0].neurons[1].activation = "relu"
+    with pytest.raises(ValueError, match="expected one activation in a layer, got relu, tanh"):
+        interop.to_tensors(mlp)
+
+
 def test_the_networks_are_separate() -> None:
     mlp, tensors, x = network()
     before = tensors(x).data.copy()
@@ -127,3 +159,5 @@ def test_rows_are_needed() -> None:
     mlp, tensors, _ = network()
     with pytest.raises(ValueError, match=r"expected rows of inputs, got the shape \(3,\)"):
         interop.assert_equivalent(mlp, tensors, [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="expected rows of inputs"):
+        interop.assert_equivalent(mlp, tensors, np.zeros((0, 3)))

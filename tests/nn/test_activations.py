@@ -106,6 +106,22 @@ def test_hard_tanh_at_and_beyond_its_bounds() -> None:
         nn.HardTanh(1.0, -1.0)
 
 
+@pytest.mark.parametrize("wrong", ["0.1", None, math.nan, math.inf, True, np.ones(3)])
+def test_a_setting_that_is_no_number_is_refused_at_once(wrong: Any) -> None:
+    for build in (nn.LeakyReLU, nn.ELU, nn.HardTanh):
+        with pytest.raises(
+            ValueError, match=rf"{build.__name__}: expected \w+ to be a finite numb"
+        ):
+            build(wrong)
+    assert repr(nn.ELU(np.float32(0.5))) == "ELU(alpha=0.5)"
+
+
+@pytest.mark.parametrize("wrong", [["relu"], pl.relu, 3])
+def test_what_is_neither_name_nor_module_is_no_activation(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected an activation by name or as a module, got"):
+        nn.Dense(3, 2, wrong)
+
+
 @pytest.mark.parametrize("layer", [nn.Softmax(), nn.LogSoftmax()])
 @pytest.mark.parametrize("shape", [(), (3, 1)])
 def test_one_class_is_refused(layer: nn.Module, shape: tuple[int, ...]) -> None:

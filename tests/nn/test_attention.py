@@ -307,10 +307,11 @@ def test_a_shift_of_the_sinusoids_is_a_rotation() -> None:
 
 
 def test_positions_are_added_and_learned_if_wanted() -> None:
-    x = RNG.normal(size=(2, 3, 4)).astype("float32")
+    x = RNG.normal(size=(2, 3, 4))
     fixed, learned = nn.PositionalEncoding(9, 4), nn.PositionalEncoding(9, 4, learned=True, rng=0)
-    np.testing.assert_allclose(fixed(x).data, x + sinusoids(9, 4)[:3], 1e-6)
-    assert fixed(x).dtype == learned(x).dtype == learned(x.astype("float64")).dtype == np.float32
+    np.testing.assert_allclose(fixed(x).data, x + sinusoids(9, 4)[:3], 1e-14)
+    assert learned(x).dtype == learned(x.astype("float32")).dtype == np.float32
+    assert fixed(x.astype("float32")).dtype == np.float32
     assert not fixed.state()
     assert learned.positions.shape == (9, 4)
     assert learned.positions.data.std() == pytest.approx(0.02, rel=0.5)
@@ -412,3 +413,14 @@ def test_a_causal_transformer_learns_a_text_by_heart() -> None:
     assert model.evaluate(x, y)["loss"] < 0.4
     right = model.predict_classes(x) == y
     assert right[:, 8:].mean() > 0.97  # the first letters of a window leave several ways open
+
+
+def test_where_there_is_nothing_to_attend_to_0_is_gathered() -> None:
+    layer = nn.MultiHeadAttention(4, 2, rng=0)
+    layer.out.bias.data = np.arange(4, dtype=np.float32)
+    out = layer(np.ones((2, 3, 4)), memory=np.ones((2, 0, 4)))
+    np.testing.assert_array_equal(out.data, np.broadcast_to([0, 1, 2, 3], (2, 3, 4)))
+    out.sum().backward()
+    np.testing.assert_array_equal(layer.out.bias.grad, 6)
+    assert layer(np.ones((2, 0, 4))).shape == (2, 0, 4)
+    assert nn.TransformerBlock(4, 2, causal=True)(np.ones((2, 0, 4))).shape == (2, 0, 4)

@@ -13,6 +13,42 @@ from pellucid import ShapeError, Tensor, gradcheck, nn, optim, train
 X = np.random.default_rng(0).normal(size=(5, 3))
 
 
+# what comes in
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Flatten(), nn.Dense(3, 2)),
+        nn.Sequential(nn.Linear(), nn.Dropout(0.5), nn.Dense(3, 2, "softmax")),
+        nn.Residual(nn.Dense(3, 3)),
+        nn.Parallel(nn.Dense(3, 2), nn.Linear()),
+        nn.BatchNorm1D(3),
+        nn.BatchNorm1D(3).eval(),
+        nn.LayerNorm(3),
+        nn.RMSNorm(3),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_array_of_floats_is_taken_in_the_dtype_of_the_network(
+    network: nn.Module, dtype: str
+) -> None:
+    network.astype(dtype)
+    for given in (X, X.astype("float32"), X.tolist()):
+        assert network(given).dtype == dtype
+        assert network.preactivation(given).dtype == dtype
+    assert network(Tensor(X)).dtype == "float64", "two tensors meet at the wider dtype"
+
+
+def test_layers_that_are_functions_receive_tensors() -> None:
+    network = nn.Sequential(lambda x: x.flatten(1), nn.Dense(6, 2), rng=0)
+    assert network(np.ones((4, 2, 3))).shape == (4, 2)
+    assert network.preactivation(np.ones((4, 2, 3))).shape == (4, 2)
+    numbers = nn.Sequential(nn.Embedding(5, 3), lambda x: 2 * x, rng=0)
+    assert numbers(np.array([[1, 2]])).shape == (1, 2, 3), "numbers of rows stay integers"
+
+
 # residual
 
 

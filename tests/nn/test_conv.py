@@ -269,6 +269,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "divides in_channels and out_channels, got groups=3 for 4 and 6; in a depthwise",
     ),
+    "a stride as a list": ({"activation": [1, 1]}, TypeError, r"stride=\[1, 1\]"),
     "an unknown activation": ({"activation": "rellu"}, ValueError, "did you mean 'relu'"),
     "an unknown initialiser": ({"init": "he"}, ValueError, "unknown initialiser 'he'"),
 }  # fmt: skip

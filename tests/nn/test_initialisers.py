@@ -146,6 +146,29 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
     assert initialiser("zeros") is INITIALISERS["zeros"]
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "here"),
+    [
+        ("glorot_uniform", "'xavier_uniform'"),
+        ("kaiming_normal", "'he_normal'"),
+        ("GlorotNormal", "'xavier_normal'"),
+        ("constant", r"constant\(0.5\)"),
+    ],
+)
+def test_names_from_elsewhere_are_translated(elsewhere: str, here: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown initialiser .*; did you mean {here}\\?$"):
+        nn.Dense(3, 2, init=elsewhere)
+
+
+@pytest.mark.parametrize("wrong", [np.ones((3, 2)), [1.0], 3, 0, ""])
+def test_what_is_no_initialiser_is_refused(wrong: Any) -> None:
+    for build in (nn.Dense, nn.Embedding, nn.GRU):
+        with pytest.raises(ValueError, match=r"initialiser"):
+            build(3, 2, init=wrong)
+    with pytest.raises(ValueError, match=r"initialiser"):
+        nn.Conv1D(3, 2, 1, init=wrong)
+
+
 def test_an_initialiser_that_returns_another_shape_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"expected starting values of shape \(3, 2\), got \(2, 3\)"

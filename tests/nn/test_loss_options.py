@@ -90,7 +90,7 @@ def test_class_weights_are_sample_weights_of_the_labels() -> None:
     assert loss.total_weight(Tensor(Z), Y) == c[Y].sum()
 
 
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0, 2, float("nan"), True])
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, 2, float("nan"), True, "0.1", None])
 def test_smoothing_out_of_range_is_refused(smoothing: Any) -> None:
     with pytest.raises(ValueError, match="expected label_smoothing of at least 0 and below 1, got"):
         nn.CrossEntropyLoss(label_smoothing=smoothing)
@@ -250,7 +250,7 @@ def test_labels_and_probabilities_are_refused_by_the_divergence() -> None:
 # numbers
 
 
-@pytest.mark.parametrize("delta", [0, -1, float("inf"), float("nan"), True])
+@pytest.mark.parametrize("delta", [0, -1, float("inf"), float("nan"), True, "1", None])
 def test_huber_needs_a_positive_distance(delta: Any) -> None:
     with pytest.raises(ValueError, match="HuberLoss: expected delta to be a positive number, got"):
         nn.HuberLoss(delta)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -245,6 +247,8 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 def test_a_class_in_place_of_a_loss_is_told_to_call_it() -> None:
     with pytest.raises(ValueError, match=r"did you mean MSELoss\(\)"):
         nn.losses.loss(nn.MSELoss)
+    with pytest.raises(TypeError, match=r"inherits from nn\.Loss and defines per_example"):
+        nn.losses.loss(lambda prediction, target: prediction - target)  # type: ignore[arg-type]
 
 
 class Huber(nn.Loss):
@@ -253,6 +257,20 @@ class Huber(nn.Loss):
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
         d = abs(prediction - target)
         return pellucid.where(d < 1, d * d / 2, d - 0.5).mean(axis=1)
+
+
+@pytest.mark.parametrize("axis", [(), (0, 1)], ids=["one an output", "one for all"])
+@pytest.mark.parametrize("weights", [None, [1.0, 0.0, 0.0]])
+def test_a_loss_of_one_s_own_gives_one_number_an_example(axis: Any, weights: Any) -> None:
+    """(N, 1) times weights (N,) would be (N, N): every loss with everyone's weight."""
+
+    class Wrong(nn.Loss):
+        def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
+            squares = (prediction - target) ** 2
+            return squares.mean(axis) if axis else squares
+
+    with pytest.raises(ShapeError, match=r"Wrong\.per_example: expected one .* \(3,\), got \("):
+        Wrong()(np.ones((3, 1)), np.zeros((3, 1)), weights)
 
 
 def test_a_loss_of_one_s_own_is_averaged_and_checked() -> None:

@@ -345,14 +345,14 @@ def test_mean_0_variance_1_and_a_gradient_across_both(shape: tuple[int, int], se
 
 def test_layer_normalisation_is_batch_normalisation_of_the_transpose() -> None:
     x = numbers(5, 4)
-    one, other = nn.LayerNorm(4, affine=False), nn.BatchNorm1D(5, affine=False)
+    one, other = nn.LayerNorm(4, affine=False), nn.BatchNorm1D(5, affine=False).astype("float64")
     np.testing.assert_allclose(one(x).data, other(x.T).data.T, 1e-12)
 
 
 def test_rms_normalisation_of_centred_rows_is_layer_normalisation() -> None:
     x = numbers(5, 4)
     x -= x.mean(1, keepdims=True)
-    one, other = nn.RMSNorm(4, eps=1e-5), nn.LayerNorm(4)
+    one, other = (k.astype("float64") for k in (nn.RMSNorm(4, eps=1e-5), nn.LayerNorm(4)))
     np.testing.assert_allclose(one(x).data, other(x).data, 1e-12)
     lengths = np.sqrt(np.square(nn.RMSNorm(4)(numbers(5, 4)).data).mean(1))
     np.testing.assert_allclose(lengths, 1, atol=1e-5)
@@ -396,6 +396,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "several": (lambda: nn.BatchNorm1D((2, 3)), r"expected features .* got \(2, 3\)"),  # type: ignore[arg-type]
     "momentum": (lambda: nn.BatchNorm1D(3, momentum=1.5), r"momentum in \[0, 1\].*Keras's"),
     "nan": (lambda: nn.BatchNorm1D(3, momentum=math.nan), "momentum"),
+    "momentum as a switch": (lambda: nn.BatchNorm1D(3, momentum=True), "momentum.*got True"),
     "no eps": (lambda: nn.LayerNorm(3, eps=0), "expected eps between 0 and 1"),
     "eps": (lambda: nn.RMSNorm(3, eps=-1e-5), "RMSNorm: expected eps"),
     "no shape": (lambda: nn.LayerNorm(()), "at least one size in shape"),

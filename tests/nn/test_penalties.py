@@ -54,7 +54,7 @@ def test_penalties_keep_the_dtype() -> None:
         assert cost.dtype == w.grad.dtype == np.float32  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), True, "0.1"])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), True, "0.1", None])
 @pytest.mark.parametrize("build", [nn.L1, nn.L2, lambda v: nn.L1L2(0.1, v)])
 def test_factors_that_are_none_are_refused(build: Any, value: Any) -> None:
     with pytest.raises(ValueError, match=r"expected l[12] to be a number of at least 0, got"):
@@ -112,7 +112,7 @@ def test_max_norm_is_torch_s_renorm() -> None:
     np.testing.assert_allclose(nn.MaxNorm(1.0)(W), expected, 1e-6)
 
 
-@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), True, "3"])
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), True, "3", None])
 def test_limits_that_are_none_are_refused(limit: Any) -> None:
     with pytest.raises(ValueError, match="MaxNorm: expected limit to be a positive number, got"):
         nn.MaxNorm(limit)

@@ -192,3 +192,13 @@ def test_repr_shows_what_is_not_usual() -> None:
     assert repr(nn.GlobalMaxPool1D()) == "GlobalMaxPool1D()"
     assert repr(nn.GlobalAvgPool2D(keepdims=True)) == "GlobalAvgPool2D(keepdims=True)"
     assert repr(nn.Flatten()) == "Flatten()"
+
+
+@pytest.mark.parametrize("layer", [nn.GlobalAvgPool2D(), nn.GlobalMaxPool2D()])
+@pytest.mark.parametrize("shape", [(2, 0, 4, 3), (2, 4, 0, 3)])
+def test_the_mean_and_maximum_of_nothing_are_refused(
+    layer: nn.Module, shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ShapeError, match=r"expected at least one place, got input of shape \(2, "):
+        layer(np.ones(shape))
+    assert layer(np.ones((0, 4, 4, 3))).shape == (0, 3)

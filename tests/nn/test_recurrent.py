@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def test_states_and_lengths_are_torch_s(
 @given(
     st.sampled_from(KINDS),
     st.sampled_from(SETTINGS),
-    st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    st.lists(st.integers(0, 5), min_size=1, max_size=4),
     st.sampled_from([0.0, 7.0, -1e30, math.nan, math.inf]),
 )
 @settings(deadline=None, max_examples=40)
@@ -186,6 +187,9 @@ def test_padding_does_not_matter(
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
     for k, n in enumerate(lengths):
+        if n == 0:
+            assert not any(part[:, k].any() for part in results[0][1 : 1 + len(flat(final))])
+            continue
         alone, end = layer.run(clean[k : k + 1, :n])
         np.testing.assert_allclose(results[0][0][k, :n], alone.data[0], 1e-11, 1e-13)
         for part, expected in zip(results[0][1:], flat(end), strict=False):
@@ -208,6 +212,29 @@ def test_gradients_with_lengths_are_those_of_differences(
     layer = build(kind, 2, 2, **how)
     x = RNG.normal(size=(3, 3, 2))
     assert gradcheck(lambda x: layer(x, lengths=[1, 3, 2]), x, parameters=layer, order=2)
+
+
+@kinds
+@layouts
+def test_a_sequence_without_a_step_ends_where_it_starts(
+    kind: type[Any], how: dict[str, Any]
+) -> None:
+    layer = build(kind, 3, 2, **how)
+    x, state = RNG.normal(size=(3, 4, 3)), start(layer, 3)
+    out, final = layer.run(x, state, lengths=[2, 0, 4])
+    assert not out.data[1].any()
+    for part, first in zip(flat(final), flat(state), strict=True):
+        np.testing.assert_array_equal(part.data[:, 1], first.data[:, 1])
+        assert (part.data[:, [0, 2]] != first.data[:, [0, 2]]).all()
+    total = lambda *parts: sum(  # noqa: E731
+        (part**2).sum() for part in flat(layer.run(x, rejoined(parts), [2, 0, 4])[1])
+    )
+    assert gradcheck(total, *flat(state), parameters=layer)
+
+
+def rejoined(parts: Sequence[Any]) -> Any:
+    """Return the parts of a state as `run` takes them."""
+    return parts[0] if len(parts) == 1 else parts
 
 
 # starting values, dtypes, tracing
@@ -315,7 +342,7 @@ def test_inputs_of_other_shapes_are_refused(x: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("lengths", "error", "message"),
     [
-        ([1, 0], ValueError, r"lengths from 1 to 4, .* got 0 \(sequence 1\)"),
+        ([1, -1], ValueError, r"lengths from 0 to 4, .* got -1 \(sequence 1\)"),
         ([5, 1], ValueError, r"got 5 \(sequence 0\)"),
         ([2], ShapeError, r"shape \(2,\), got \(1,\)"),
         ([[1], [2]], ShapeError, r"got \(2, 1\)"),
@@ -382,3 +409,8 @@ def test_summary_shows_the_layer() -> None:
     text = str(train.Model(network, "mse").summary((5, 3)))
     assert "LSTM(3, 4)" in text
     assert "(N, 5, 4)" in text
+
+
+def test_no_sequences_have_no_lengths() -> None:
+    layer = nn.LSTM(3, 2, return_sequences=False)
+    assert layer(np.ones((0, 4, 3)), lengths=[]).shape == (0, 2)

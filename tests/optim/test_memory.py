@@ -209,3 +209,22 @@ def test_an_incomplete_state_is_refused_and_changes_nothing() -> None:
     ):
         optimizer.load_state_dict(saved)
     assert optimizer.steps == 3
+
+
+@pytest.mark.parametrize("name", optim.OPTIMIZERS)
+def test_a_snapshot_undoes_the_steps_since(name: str) -> None:
+    """Also the state of a parameter that moved for the first time since then."""
+    optimizer = optim.optimizer(name)
+    w, late = (Tensor(np.ones(3), requires_grad=True) for _ in "ab")
+    w.grad = np.arange(3.0)
+    optimizer.step({"w": w, "late": late})
+    before, memory, data = optimizer.state_dict(), optimizer.snapshot(), w.data
+    w.grad = late.grad = np.full(3, 5.0)
+    for _ in range(2):
+        optimizer.step({"w": w, "late": late})
+    assert optimizer.steps == 3
+    optimizer.restore(memory)
+    w.data, late.data = data, np.ones(3)
+    np.testing.assert_equal(optimizer.state_dict(), before)
+    optimizer.step({"w": w, "late": late})
+    assert (optimizer.steps, optimizer.counts) == (2, {"w": 2, "late": 1})

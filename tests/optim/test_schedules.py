@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -146,6 +147,16 @@ def test_every_schedule_has_a_case() -> None:
         if isinstance(kind, type) and issubclass(kind, Schedule)
     }
     assert kinds - {Schedule} == {type(case[0]) for case in CASES.values()}
+
+
+PLAIN = (schedules.Constant, schedules.Product, schedules.Chain)  # nobody's invention
+
+
+@pytest.mark.parametrize("schedule", OURS)
+def test_every_schedule_says_what_it_computes(schedule: Schedule) -> None:
+    text = type(schedule).__doc__ or ""
+    assert text.startswith("rate = "), "expected its equation"
+    assert re.search(r"\b(19|20)\d\d\b", text) or isinstance(schedule, PLAIN), "expected a source"
 
 
 @pytest.mark.parametrize("schedule", OURS)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import random
 import re
 import sys
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib.image
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.scalar import MLP, Drawing, Value, draw_graph, mse
-from pellucid.scalar.layout import Layout, crossings, layered, uncross, with_bends
+from pellucid.scalar.drawing import draw
+from pellucid.scalar.layout import Layout, crossings, depth_first, layered, uncross, with_bends
 from pellucid.scalar.layout import columns_of as columns
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -29,6 +34,16 @@ def neuron() -> Value:
     return o
 
 
+def pixels(drawing: Drawing) -> np.ndarray:
+    """Return the picture as (height, width, 3) of colours from 0 to 1."""
+    return matplotlib.image.imread(io.BytesIO(drawing.png))[:, :, :3]
+
+
+def close(image: np.ndarray, rgb: np.ndarray) -> int:
+    """Return how many pixels have a colour."""
+    return int((np.abs(image - rgb).max(axis=-1) < 0.02).sum())
+
+
 def texts(drawing: Drawing) -> list[str]:
     root = ElementTree.fromstring(drawing.svg)  # noqa: S314 - our own
     return [element.text or "" for element in root.iter(f"{SVG}text")]
@@ -38,12 +53,12 @@ def test_every_value_shows_label_operation_data_and_gradient() -> None:
     drawing = draw_graph(neuron())
     found = texts(drawing)
     assert len(drawing.boxes) == 10
-    for text in ("x1", "n = +", "o = tanh", "*", "data 0.7071", "grad -1.5", "data 6.881"):
+    for text in ("x1", "n = +", "o = tanh", "*", "data 0.707107", "grad -1.5", "data 6.88137"):
         assert text in found
     assert found.count("grad 0.5") == 6
     root = ElementTree.fromstring(drawing.svg)  # noqa: S314
     assert len(list(root.iter(f"{SVG}path"))) == 9
-    assert next(e.text for e in root.iter(f"{SVG}title")) == "o = tanh data 0.7071 grad 1"
+    assert next(e.text for e in root.iter(f"{SVG}title")) == "o = tanh data 0.707107 grad 1"
 
 
 def test_the_picture_needs_nothing_from_outside() -> None:
@@ -216,6 +231,90 @@ def test_five_hundred_values_do_not_overlap() -> None:
     drawing = draw_graph(loss)
     assert len(drawing.boxes) > 450
     widths = [max(len(t) for t, _ in box.text()) * 7.3 + 18 for box in drawing.boxes]
-    height = 4 * 16 + 9.0
-    assert not overlap(drawing.layout(), widths, 3 * 16)
-    assert drawing.layout().height < 60 * height
+    assert not overlap(drawing.layout(), widths, 3 * 16 + 9)
+    # as tall as the fullest column is with its gaps, and little more: nothing drifts apart
+    places = [round(x) for x, _ in drawing.layout().centres]
+    fullest = max(places.count(x) for x in set(places))
+    assert drawing.layout().height < 2.5 * fullest * (3 * 16 + 9 + 14)
+
+
+def test_sweeps_uncross_what_a_walk_leaves_crossed() -> None:
+    rng = random.Random(64)
+    edges = sorted({(source, rng.randrange(source)) for source in range(1, 20) for _ in range(2)})
+    grid = with_bends(columns(20, edges), edges)
+    depth_first(grid)
+    assert crossings(grid) > 70
+    uncross(grid)
+    assert crossings(grid) < 20
+
+
+def test_what_is_lit_stands_out_in_every_format() -> None:
+    o = neuron()
+    n = o.parents[0]
+    plain = draw(o)
+    lit = draw(o, lit=[(n, o)], notes={(n, o): "0.5 * 1"})
+    for picture, marks in (("svg", 4), ("dot", 3)):  # two boxes, a line, and a note in SVG
+        assert "#c2410c" not in getattr(plain, picture)
+        assert getattr(lit, picture).count("#c2410c") == marks
+    assert 'stroke="#c2410c" stroke-width="2.4"/>' in lit.svg
+    before, after = pixels(plain), pixels(lit)
+    accent = np.array([0xC2, 0x41, 0x0C]) / 255
+    assert not close(before, accent)
+    assert close(after, accent) > 500
+
+
+def test_the_png_holds_boxes_lines_and_text() -> None:
+    image = pixels(draw_graph(neuron()))
+    for colour in ("e8f1fb", "fdf0d8"):  # leaves, the output
+        rgb = np.array([int(colour[i : i + 2], 16) for i in (0, 2, 4)]) / 255
+        assert close(image, rgb) > 2000
+    assert close(image, np.array([0x8A, 0x99, 0xA8]) / 255) > 200  # lines
+    assert close(image, np.array([0x22, 0x30, 0x3C]) / 255) > 1000  # rims and text
+
+
+def test_notes_stand_beside_their_own_line() -> None:
+    a, b = Value(1.0, "a"), Value(2.0, "b")
+    total = a + b
+    drawing = draw(total, lit=[(a, total), (b, total)], notes={(a, total): "x", (b, total): "y"})
+    heights = [layout_y for _, layout_y in drawing.layout().centres]
+    root = ElementTree.fromstring(drawing.svg)  # noqa: S314
+    notes = {e.text: float(e.get("y", "nan")) for e in root.iter(f"{SVG}text") if e.text in "xy"}
+    assert notes["x"] == pytest.approx(heights[1], abs=5)
+    assert notes["y"] == pytest.approx(heights[2], abs=5)
+
+
+def test_only_the_gap_with_notes_is_widened() -> None:
+    o = neuron()
+    n = o.parents[0]
+    plain = draw(o).layout().width
+    wide = draw(o, lit=[(n, o)], notes={(n, o): "-0.1234 * 0.5678 = -0.07007"}).layout().width
+    assert plain + 100 < wide < plain + 300
+
+
+def test_names_may_be_shown() -> None:
+    assert "v3 = +" in texts(draw_graph(neuron(), named=True))
+    assert "v3 = +" not in texts(draw_graph(neuron()))
+
+
+def test_wide_letters_have_room() -> None:
+    narrow, wide = (draw_graph(Value(1.0, label)).layout().width for label in ("x" * 20, "网" * 20))
+    assert wide > 1.7 * narrow
+
+
+def test_a_label_that_is_no_text_is_shown_as_text() -> None:
+    assert "5" in texts(draw_graph(Value(3.0, 5)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("other", [[Value(1.0)], MLP(1, [1]), 3.0])
+def test_only_values_are_drawn(other: object) -> None:
+    with pytest.raises(TypeError, match="expected a value to draw, got"):
+        draw_graph(other)  # type: ignore[arg-type]
+
+
+def test_a_tangle_is_refused() -> None:
+    xs = [Value(i) for i in range(400)]
+    z: Value = sum(xs, Value(0.0))
+    for x in xs:
+        z = z * x
+    with pytest.raises(ValueError, match="expected a graph that can be followed by eye"):
+        draw_graph(z).layout()

@@ -34,6 +34,34 @@ def test_the_first_thing_a_reader_tries() -> None:
     assert not any(p.grad for p in network.parameters())
 
 
+def test_neurons_layers_and_networks_forget_their_gradients() -> None:
+    for part in (Neuron(2), Layer(2, 3), MLP(2, [3, 1])):
+        for parameter in part.parameters():
+            parameter.grad = 1.0
+        part.zero_grad()
+        assert not any(parameter.grad for parameter in part.parameters())
+
+
+def test_sizes_may_be_numpy_s() -> None:
+    assert len(MLP(np.int64(2), [np.int64(3), 1]).parameters()) == 13
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: MLP(1, [1])(2.0), r"expected a list of 1 inputs, got 2.0"),
+        (lambda: Neuron(1)(Value(2.0)), "expected a list of 1 inputs"),
+        (lambda: mse(Value(1.0), [1.0]), "expected a list of predictions"),
+        (lambda: hinge([Value(1.0)], 1), "expected a list of targets, got 1"),
+        (lambda: mse([MLP(1, [2])([1.0])], [1.0]), "expected one Value a prediction, got list"),
+        (lambda: mse([1.0], [1.0]), "expected one Value a prediction, got float"),
+    ],
+)
+def test_beginners_mistakes_are_told(call: object, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        call()
+
+
 def test_a_neuron_is_its_formula() -> None:
     neuron = Neuron(2, "tanh", rng=0)
     neuron.weights[0].data, neuron.weights[1].data, neuron.bias.data = 0.5, -1.0, 0.25
@@ -135,6 +163,7 @@ def test_repr() -> None:
         (lambda: MLP(0, [4]), "expected inputs to be a whole number of at least 1, got 0"),
         (lambda: MLP(2, [4, 0]), "expected outputs to be a whole number of at least 1, got 0"),
         (lambda: MLP(2, [2.5]), "got 2.5"),
+        (lambda: MLP(2, [2], scale=math.nan), "expected scale to be a number"),
         (lambda: MLP(2, [2], "softmax"), "expected an activation among linear, tanh, relu"),
     ],
 )
@@ -172,6 +201,9 @@ def test_binary_cross_entropy_is_the_tensors_and_never_overflows() -> None:
     for z, target in zip(logits, y, strict=True):
         p = 1 / (1 + math.exp(-z.data))
         assert z.grad == pytest.approx((p - target) / 5)
+    sure = Value(20.0)
+    loss = binary_cross_entropy([sure], [1])
+    assert loss.data == pytest.approx(2.061153620314381e-09, rel=1e-12)  # ln(1 + e^-20)
     far = [Value(1000.0), Value(-1000.0)]
     loss = binary_cross_entropy(far, [1, 0])
     loss.backward()

@@ -69,9 +69,10 @@ def test_random_graphs_get_the_gradients_of_backward(ops: str, x: float, y: floa
     again, others = build()
     for _ in backprop(again):
         pass
-    # of a leaf alone there are no steps to take
-    if ops:
-        assert [v.grad for v in others] == [v.grad for v in values]
+    if not ops:  # of a leaf alone there are no steps to take
+        assert [v.grad for v in others] == [0.0, 1.0]
+        return
+    assert [v.grad for v in others] == [v.grad for v in values]
 
 
 def test_upstream_is_complete_when_it_is_passed_on() -> None:
@@ -117,13 +118,27 @@ def test_it_can_be_taken_by_hand() -> None:
 
 
 def test_a_leaf_has_no_steps() -> None:
-    assert list(backprop(Value(1.0))) == []
+    x = Value(1.0)
+    walk = backprop(x)
+    assert list(walk) == list(walk) == []
+    assert x.grad == 1.0  # as backward leaves it, once
+
+
+def test_it_shows_itself() -> None:
+    o, _ = neuron()
+    walk = backprop(o)
+    step = next(walk)
+    assert repr(step) == str(step)
+    assert repr(walk) == "Backprop(o, 1 of 5 steps taken)"
+    assert step._repr_svg_() == step.draw().svg
+    with pytest.raises(TypeError, match="expected a value to go back from, got list"):
+        backprop([o])  # type: ignore[arg-type]
 
 
 def test_names_are_unique() -> None:
     same = [Value(1.0, "x"), Value(2.0, "x"), Value(3.0), Value(3.0)]
-    walk = backprop(sum(same) * 3)
-    names = [walk.names[value] for value in walk.names]
-    results = [walk.names[value] for value in walk.results]
-    assert len(set(results)) == len(results)
-    assert names.count("x") == 1
+    walk = backprop(sum(same) * 3 + Value(1.0, "v1") * Value(1.0, "v2"))
+    names = list(walk.names.values())
+    assert len(set(names)) == len(names)
+    assert {"x", "x#2", "3", "3#2", "3#3", "v1", "v2"} <= set(names)
+    assert [walk.names[v] for v in walk.names if v.label == "v1"] == ["v1"]

@@ -51,8 +51,24 @@ def test_settings_out_of_range(settings: dict[str, float], says: str) -> None:
 
 
 def test_parameters_are_needed() -> None:
-    with pytest.raises(ValueError, match="expected parameters to move, got none"):
-        SGD([])
+    for none in ([], iter([])):
+        with pytest.raises(ValueError, match="expected parameters to move, got none"):
+            SGD(none)
+    for other in (MLP(2, [1]), [1.0], Value(1.0), 3):
+        with pytest.raises(TypeError, match="expected "):
+            SGD(other)
+
+
+def test_the_optimizer_must_be_the_network_s() -> None:
+    network, other = MLP(2, [1], rng=0), MLP(2, [1], rng=0)
+    with pytest.raises(ValueError, match="expected an optimizer of the network's parameters"):
+        train(network, XOR_X, XOR_Y, mse, SGD(other.parameters()))
+
+
+def test_divergence_is_told() -> None:
+    network = MLP(1, [1], "linear", rng=0)
+    with pytest.raises(OverflowError, match=r"diverged in epoch \d+: .* smaller learning rate"):
+        train(network, [[1e3]], [1.0], mse, SGD(network.parameters(), lr=10.0), epochs=50)
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -149,6 +165,7 @@ def test_an_exception_leaves_the_collector_on() -> None:
         (XOR_X, [1], {}, "got 4 rows, 1 targets"),
         ([], [], {}, "got 0 rows"),
         (XOR_X, XOR_Y, {"epochs": 0}, "at least 1"),
+        (XOR_X, XOR_Y, {"epochs": 2.5}, "whole number"),
         (XOR_X, XOR_Y, {"batch_size": 0}, "at least 1"),
         ([[1.0]] * 4, XOR_Y, {}, "expected 2 inputs, got 1"),
     ],

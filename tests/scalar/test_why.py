@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,10 +40,12 @@ def test_several_paths_are_a_sum() -> None:
         (lambda a: (a - 5).relu(), "relu is flat up to 0, and v1 is -3"),
         (lambda a: a.max(7), "7 is larger"),
         (lambda a: (a * 100).tanh(), "tanh is flat at 200: saturated"),
-        (lambda a: (a * 100).sigmoid(), "sigmoid is flat at 200: saturated"),
+        (lambda a: (a * 1000).sigmoid(), "sigmoid is flat at 2000: saturated"),
         (lambda a: abs(a - 2), "|x| has slope 0 at 0"),
         (lambda a: (a - 2) ** 2, "**2 is flat at 0"),
         (lambda a: Value(0.0, "zero") / a, "the numerator, zero, is 0"),
+        (lambda a: Value(1.0, "one") ** a, "the base, one, is 1"),
+        (lambda a: a / math.inf, "the denominator, inf, is infinite"),
         (lambda a: dot([a], [Value(0.0)], Value(1.0)), "a is multiplied by 0"),
     ],
 )
@@ -76,6 +80,36 @@ def test_paths_that_cancel() -> None:
 def test_a_product_that_underflows_is_told_apart() -> None:
     a = Value(2.0, "a")
     assert "too small for a float" in str(why(a, a * 1e-200 * 1e-200))
+
+
+def test_a_path_that_underflows_beside_one_that_is_blocked() -> None:
+    a = Value(2.0, "a")
+    assert "too small for a float" in str(why(a, a * 1e-200 * 1e-200 + a * 0))
+
+
+def test_a_factor_is_named_once() -> None:
+    a = Value(0.0, "a")
+    assert str(why(a, a * a)).count("the other factor") == 1
+
+
+def test_infinite_gradients_are_explained() -> None:
+    x = Value(0.0, "x")
+    out = x**0.5
+    for k in range(6):
+        out = out - (x * (k + 2)) ** 0.5
+    assert "d v" in str(why(x, out))
+    big = Value(1.0, "b")
+    explained = why(big, (big * 1e-300) * 1e200 * 1e200)
+    assert explained.paths[0].product == pytest.approx(explained.gradient)
+
+
+def test_it_shows_itself() -> None:
+    a = Value(2.0, "a")
+    explained = why(a, a * a + a)
+    assert repr(explained) == str(explained)
+    assert explained.draw().svg.count("#c2410c") > 2
+    with pytest.raises(TypeError, match="expected two values, got float"):
+        why(3.0, a)  # type: ignore[arg-type]
 
 
 def test_what_is_not_connected() -> None:

@@ -274,6 +274,36 @@ def test_weights_that_overflow_in_the_step_itself_are_put_back() -> None:
     assert all(np.isfinite(array).all() for array in m.network.state().values())
 
 
+class Spike(nn.Penalty):
+    """Nothing, or a slope that is not finite."""
+
+    factor = 0.0
+
+    def __call__(self, w: Any) -> Any:
+        return (self.factor * w).sum()
+
+
+@pytest.mark.parametrize("name", ["adam", "momentum", "adadelta", "nadam"])
+def test_an_update_that_is_not_finite_leaves_nothing_in_the_optimiser(name: str) -> None:
+    """Infinity in its moments would hold the weights for good; it goes on as if never made."""
+    broken, sound = (Model(classifier(), "cross_entropy", name, penalty=Spike()) for _ in "ab")
+    for m in (broken, sound):
+        fit(m, epochs=1)
+    spike = broken.penalties[""]
+    spike.factor = math.inf
+    with pytest.warns(RuntimeWarning, match="the update is not finite in epoch 1, batch 1"):
+        fit(broken, epochs=1)
+    spike.factor = 0.0
+    assert broken.optimizer.steps == sound.optimizer.steps == 3
+    for m in (broken, sound):
+        fit(m, epochs=1)
+    assert same_state(broken.network, sound.network)
+    assert broken.optimizer.counts == sound.optimizer.counts
+    for path, arrays in sound.optimizer.state.items():
+        for part, array in arrays.items():
+            np.testing.assert_array_equal(broken.optimizer.state[path][part], array)
+
+
 def test_nan_from_a_network_of_one_s_own_stops_in_its_batch() -> None:
     class Poison(nn.Module):
         calls = 0
@@ -503,6 +533,7 @@ def test_one_early_stopping_serves_one_fit_after_another() -> None:
         ({"patience": "5"}, "expected patience of at least 1 epoch, got '5'"),
         ({"min_delta": -0.1}, r"expected min_delta of at least 0, got -0\.1"),
         ({"min_delta": math.nan}, "expected min_delta of at least 0, got nan"),
+        ({"min_delta": None}, "expected min_delta of at least 0, got None"),
         ({"mode": "lowest"}, 'expected mode to be "min", "max" or None, got \'lowest\''),
     ],
 )
@@ -617,6 +648,69 @@ def test_in_fit_the_rate_falls_and_stays_and_the_count_starts_anew() -> None:
     assert m.optimizer.scale == pytest.approx(0.001)
 
 
+# the rate in the history
+
+
+def test_a_schedule_s_rate_is_in_the_history() -> None:
+    """That of the last update of each epoch, after everything else; it goes on in the next fit."""
+    schedule = optim.schedules.WarmUp(2, optim.schedules.Cosine(0.1, steps=40))
+    m, spy = Model(classifier(), "cross_entropy", optim.Adam(schedule), metrics=["accuracy"]), Spy()
+    history = fit(m, spy, epochs=3, validation_data=(X, Y))
+    assert list(history) == ["loss", "accuracy", "val_loss", "val_accuracy", "lr"]
+    assert history["lr"] == [schedule(3), schedule(6), schedule(9)]
+    ends = [logs["lr"] for event, logs in spy.logs if event == "epoch_end"]
+    assert ends == history["lr"]
+    assert all("lr" not in logs for event, logs in spy.logs if event == "batch_end")
+    again = fit(m, epochs=1, accumulate=3)
+    assert again["lr"] == [schedule(10)]
+    m = Model(classifier(), "cross_entropy", optim.Adam(lambda step: np.float32(0.5) / step))
+    assert fit(m, epochs=1)["lr"] == [pytest.approx(0.5 / 3)]
+
+
+def test_the_rate_of_an_epoch_is_the_one_before_the_plateau_lowers_it() -> None:
+    m = Model(classifier(), "cross_entropy", optim.Adam(1e-30))
+    history = fit(m, ReduceLROnPlateau(patience=1), EarlyStopping(patience=4), epochs=9)
+    assert history["lr"] == pytest.approx([1e-30, 1e-30, 1e-31, 1e-32, 1e-33], rel=1e-12)
+    assert history.stopped.startswith("loss has not improved since epoch 1")
+
+
+def test_a_plateau_lowers_the_schedule_s_rate_in_the_history() -> None:
+    schedule = optim.schedules.Exponential(1e-30, 0.5)
+    m = Model(classifier(), "cross_entropy", optim.SGD(schedule))
+    history = fit(m, ReduceLROnPlateau(factor=0.1, patience=1), epochs=3)
+    expected = [schedule(3), schedule(6), 0.1 * schedule(9)]
+    assert history["lr"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_plateau_that_is_never_reached_has_the_rate_in_the_history_too() -> None:
+    assert fit(model(), ReduceLROnPlateau(patience=9), epochs=2)["lr"] == [0.02, 0.02]
+
+
+def test_a_rate_that_stays_is_not_in_the_history() -> None:
+    assert list(fit(model(), epochs=2)) == ["loss"]
+
+
+def test_a_callback_of_one_s_own_can_have_its_rate_reported() -> None:
+    class Halve(Callback):
+        def on_fit_begin(self, run: Run) -> None:
+            run.reports_lr = True
+
+        def on_epoch_begin(self, run: Run) -> None:
+            run.optimizer.scale = 0.5**run.epoch
+
+    assert fit(model(), Halve(), epochs=3)["lr"] == pytest.approx([0.01, 0.005, 0.0025])
+
+
+def test_a_run_without_an_update_has_the_rate_of_its_first() -> None:
+    """A schedule is not asked for step 0, which it need not know."""
+    schedule = optim.schedules.InverseTime(0.1, decay=1.0)
+    m = Model(classifier(), "cross_entropy", optim.SGD(schedule))
+    m.network[0].weight.data = np.full((2, 16), 1e38, np.float32)
+    with pytest.warns(RuntimeWarning, match="in epoch 1, batch 1"):
+        history = fit(m, epochs=1)
+    assert history["lr"] == [0.1]
+
+
 def test_an_unknown_monitor_of_a_plateau_lists_what_there_is() -> None:
     with pytest.raises(
         ValueError, match=r"ReduceLROnPlateau: expected monitor to be one of loss, got 'val_loss'"
@@ -639,11 +733,15 @@ def test_a_stop_within_an_epoch_is_no_plateau() -> None:
     [
         ({"factor": 1.0}, r"expected factor between 0 and 1, got 1\.0; 0\.1 leaves a tenth"),
         ({"factor": 0}, "expected factor between 0 and 1, got 0"),
-        ({"patience": 0}, "expected patience of at least 1 epochs, got 0"),
-        ({"patience": 1.5}, r"expected patience of at least 1 epochs, got 1\.5"),
+        ({"factor": "0.1"}, r"expected factor between 0 and 1, got '0\.1'"),
+        ({"factor": None}, "expected factor between 0 and 1, got None"),
+        ({"patience": 0}, "expected patience of at least 1 epoch, got 0"),
+        ({"patience": 1.5}, r"expected patience of at least 1 epoch, got 1\.5"),
+        ({"patience": True}, "expected patience of at least 1 epoch, got True"),
         ({"cooldown": -1}, "expected cooldown of at least 0 epochs, got -1"),
         ({"min_delta": -1}, "expected min_delta of at least 0, got -1"),
         ({"min_lr": math.nan}, "expected min_lr of at least 0, got nan"),
+        ({"min_lr": "0"}, "expected min_lr of at least 0, got '0'"),
         ({"mode": "lowest"}, "expected mode to be"),
     ],
 )

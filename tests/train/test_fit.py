@@ -273,11 +273,10 @@ def test_whole_numbers_as_targets_of_a_regression() -> None:
 def test_probabilities_of_a_regression_are_refused() -> None:
     x, _ = line()
     model = Model(nn.Dense(3, 1), "mse")
-    for function in (model.predict_proba, model.predict_classes):
-        with pytest.raises(
-            TypeError, match=r"expected a classification loss .* MSELoss; use predict"
-        ):
-            function(x)
+    with pytest.raises(TypeError, match=r"expected a loss of prob.*, got MSELoss; use predict$"):
+        model.predict_proba(x)
+    with pytest.raises(TypeError, match=r"expected a classification loss .* MSELoss; use predict$"):
+        model.predict_classes(x)
 
 
 # dtypes

@@ -134,7 +134,7 @@ BAD_Y: dict[str, tuple[Any, type[Exception], str]] = {
         ValueError,
         "y: expected one target for each of the 90 .* got 3",
     ),
-    "nothing": (None, TypeError, "y: expected numbers, got object data"),
+    "nothing": (None, TypeError, "expected y, one target for each example of x, got None; only"),
 }
 
 

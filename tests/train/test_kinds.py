@@ -234,7 +234,7 @@ def test_several_answers_by_margins() -> None:
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "categorical_hinge"])
 def test_margins_are_no_probabilities(loss: str) -> None:
     model = Model(network(3), loss)
-    with pytest.raises(TypeError, match=r"for probabilities, got .*; use predict or predict_cl"):
+    with pytest.raises(TypeError, match=r"loss of probabilities for .*, got .*; use predict or"):
         model.predict_proba(blobs()[0])
     with pytest.raises(TypeError, match=r"a loss of probabilities beside .* 'log_loss', got"):
         Model(network(3), loss, metrics=["log_loss"])

@@ -97,6 +97,18 @@ def test_evaluating_and_predicting_from_a_loader(form: str) -> None:
         np.testing.assert_allclose(trained.predict_proba(batches), trained.predict_proba(X), 1e-13)
 
 
+def test_an_epoch_in_which_nothing_counts_is_refused() -> None:
+    """Its loss would be the mean of nothing, and training would do nothing in silence."""
+    trained, nothing = model(), Cut(32, X, Y, np.zeros(90))
+    for use in (fit, Model.evaluate):
+        with pytest.raises(ValueError, match="one weight above 0 from the loader in every epoch"):
+            use(trained, nothing)
+    with pytest.raises(ValueError, match="one weight above 0 from the validation loader in every"):
+        fit(trained, Cut(32, X, Y), validation_data=nothing)
+    some = np.where(np.arange(90) < 64, 0.0, 1.0)  # the first two batches count nothing
+    assert trained.evaluate(Cut(32, X, Y, some)) == trained.evaluate(X[64:], Y[64:])
+
+
 def test_predicting_from_batches_of_examples_alone() -> None:
     trained = model()
     np.testing.assert_allclose(
@@ -268,8 +280,9 @@ def test_settings_that_need_all_examples_at_once_are_refused(options: Any, match
 
 
 def test_a_loader_beside_targets_is_refused() -> None:
-    with pytest.raises(TypeError, match="x: expected numbers, got object data"):
-        fit(model(), Cut(32, X, Y), Y)
+    for use in (fit, Model.evaluate):
+        with pytest.raises(TypeError, match=r"x to be an array .*, got Cut; .* leave y out"):
+            use(model(), Cut(32, X, Y), Y)
 
 
 def test_predictions_of_several_shapes_are_refused() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -300,3 +302,24 @@ class TestRegistry:
             metrics.Metric("", metrics.mae, "values")
         with pytest.raises(TypeError, match="expected a callable"):
             metrics.Metric("mine", 0.5, "values")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        metrics.confusion_matrix,
+        metrics.roc_curve,
+        metrics.precision_recall_curve,
+        metrics.accuracy_within,
+    ],
+)
+def test_functions_that_give_no_single_number_are_no_metrics(function: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=f"returns one number.*got {function.__name__}"):
+        metrics.get(function)
+
+
+def test_text_labels_and_weights_are_told_what_to_do() -> None:
+    with pytest.raises(TypeError, match=r"y_true: expected integer labels, got <U1; .*np\.unique"):
+        metrics.accuracy(["a", "b"], ["a", "c"])
+    with pytest.raises(TypeError, match="sample_weight: expected real numbers, got <U1"):
+        metrics.accuracy([0, 1], [0, 1], sample_weight=["a", "b"])

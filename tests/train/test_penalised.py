@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import linear_model
 
 from pellucid import Tensor, nn, optim, train
 from pellucid.train import Model
@@ -65,6 +66,35 @@ def test_a_penalty_is_not_divided_by_the_batch(batch_size: int) -> None:
     np.testing.assert_array_equal(network.bias.data, 0)
 
 
+def test_weighted_examples_with_l2_are_scikit_learn_s_ridge() -> None:
+    """The mean over weights beside a whole penalty: alpha = outputs * l2 * the sum of weights."""
+    x, y = line(outputs=2)
+    w = np.random.default_rng(0).uniform(0, 3, 60)
+    network = nn.Dense(3, 2, rng=0).astype("float64")
+    trained = Model(network, "mse", optim.SGD(0.2), penalty=nn.L2(0.1))
+    trained.fit(x, y, sample_weight=w, batch_size=60, epochs=300, verbose=False)
+    ridge = linear_model.Ridge(alpha=2 * 0.1 * w.sum())
+    ridge.fit(x.astype("float64"), y.astype("float64"), sample_weight=w)
+    np.testing.assert_allclose(network.weight.data, ridge.coef_.T, 1e-10)
+    np.testing.assert_allclose(network.bias.data, ridge.intercept_, 1e-10, 1e-12)
+
+
+def test_weighted_classes_with_l2_are_scikit_learn_s_logistic_regression() -> None:
+    """It sums the losses, which we average; its penalty is |w|^2 / 2 beside C times that sum."""
+    w, classes = np.random.default_rng(0).uniform(0, 3, 90), {0: 3.0, 1: 0.5}
+    network = nn.Dense(2, 3, rng=0).astype("float64")
+    trained = Model(network, "cross_entropy", optim.Momentum(0.2), penalty=nn.L2(0.05))
+    options: dict[str, Any] = {"sample_weight": w, "class_weight": classes, "verbose": False}
+    trained.fit(X, Y, batch_size=45, accumulate=2, epochs=400, **options)
+    total = (np.array([3.0, 0.5, 1.0])[Y] * w).sum()
+    logistic = linear_model.LogisticRegression(
+        C=1 / (2 * 0.05 * total), class_weight=classes, tol=1e-10, max_iter=1000
+    )
+    x = X.astype("float64")
+    expected = logistic.fit(x, Y, sample_weight=w).predict_proba(x)
+    np.testing.assert_allclose(trained.predict_proba(X), expected, atol=1e-7)
+
+
 def test_the_penalty_is_reported_beside_the_loss() -> None:
     plain = model(optim.SGD(1e-30))
     penalised = model(optim.SGD(1e-30), penalty=nn.L1L2(0.1, 0.2))
@@ -89,6 +119,19 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_batches() -> None:
     seen = [logs["penalty"] for event, logs in spy.logs if event == "batch_end"]
     assert history["penalty"] == [pytest.approx(np.average(seen, weights=[40, 40, 10]))]
     assert len(set(seen)) == 3
+
+
+def test_gains_of_several_axes_are_no_weights_either() -> None:
+    network = nn.Sequential(nn.LayerNorm((4, 5)), nn.Flatten(), nn.Dense(20, 1), rng=0)
+    rules = {"penalty": nn.L2(1.0), "constraint": nn.MaxNorm(0.5)}
+    trained = Model(network, "mse", optim.SGD(1e-30), **rules)
+    x = np.zeros((6, 4, 5))
+    history = trained.fit(x, np.zeros(6), batch_size=6, epochs=2, verbose=False)
+    np.testing.assert_array_equal(network[0].weight.data, 1)
+    assert history["penalty"][1] == pytest.approx(cost(nn.L2(1.0), network[2].weight), rel=1e-6)
+    named = Model(network, "mse", optim.SGD(1e-30), penalty={"layers.0.weight": nn.L2(1.0)})
+    history = named.fit(x, np.zeros(6), batch_size=6, epochs=1, verbose=False)
+    assert history["penalty"] == [pytest.approx(20.0)]
 
 
 def test_weights_are_penalised_and_biases_and_gains_are_not() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pellucid import train
+from pellucid import optim, train
 from pellucid.train import EarlyStopping, Model
 from train.problems import Spy, blobs, classifier
 
@@ -96,6 +96,27 @@ def test_ctrl_c_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
 
     fit(verbose="lines", callbacks=[Spy(act)])
     assert capsys.readouterr().out.splitlines()[-1] == "stopped: interrupted in epoch 2"
+
+
+def test_small_numbers_and_rates_are_readable() -> None:
+    logs = {"loss": 0.5, "penalty": 0.00012345, "r2": -0.0000001, "mae": 0.0, "lr": 0.00125}
+    expected = "loss 0.5000  penalty 1.23e-04  r2 -1.00e-07  mae 0.0000  lr 0.00125"
+    assert train.progress.describe(logs) == expected
+    assert train.progress.describe({"loss": float("nan"), "lr": 3e-5}) == "loss nan  lr 3e-05"
+
+
+@pytest.mark.parametrize("verbose", ["lines", "bar"])
+def test_the_rate_of_a_schedule_ends_the_line(
+    verbose: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule = optim.schedules.Step(0.003, every=3, factor=0.1)
+    model = Model(classifier(), "cross_entropy", optim.SGD(schedule))
+    model.fit(X, Y, epochs=2, seed=0, verbose=verbose)
+    ends = re.findall(r"epoch \d/2 .* (loss .*)", capsys.readouterr().out)
+    assert [re.sub(r"loss \d\.\d{4}", "loss ?", end).strip() for end in ends[:2]] == [
+        "loss ?  lr 0.003",
+        "loss ?  lr 0.0003",
+    ]
 
 
 @pytest.mark.parametrize("verbose", ["bar", "auto", True, 1])

@@ -259,6 +259,25 @@ def test_weights_that_are_refused(name: str) -> None:
             model.evaluate(X, Y, **options)
 
 
+@pytest.mark.parametrize(("code", "label"), [((0, 1), -1), ((-1, 1), 0)])
+def test_labels_in_the_other_code_of_yes_and_no_are_refused(
+    code: tuple[int, int], label: int
+) -> None:
+    """They would be passed over in silence, and the weight with them."""
+    x, y = blobs(classes=2)
+    model = Model(nn.Dense(2, 1, rng=0), "hinge")
+    with pytest.raises(ValueError, match=f"expected class_weight for labels .*, got {label}; use"):
+        fit(model, x, np.take(code, y), class_weight={label: 5.0, 1: 1.0})
+    yes = x[:8], np.ones(8)  # either code
+    assert model.evaluate(*yes, class_weight={label: 5.0}) == model.evaluate(*yes)
+
+
+@pytest.mark.parametrize("weight", [None, "5", True, [1.0]])
+def test_class_weights_that_are_no_numbers_are_refused(weight: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected class_weight of at least 0, got .* label 1"):
+        fit(Model(classifier(), "cross_entropy"), X, Y, class_weight={1: weight})
+
+
 def test_class_weights_of_what_has_no_classes_are_refused() -> None:
     x, y = line()
     with pytest.raises(TypeError, match="a classification loss with class_weight, got MSE"):
@@ -281,6 +300,23 @@ def test_a_metric_that_takes_no_weights_is_refused_before_training() -> None:
             fit(model, X, Y, **options)
     assert model.optimizer.steps == 0
     assert fit(model, X, Y)["score"] == [0.0] * 3
+
+
+def test_a_loss_of_one_s_own_that_takes_no_weights_is_refused_only_where_there_are() -> None:
+    class Plain(nn.Loss):
+        def forward(self, prediction: Any, target: Any) -> Any:  # type: ignore[override]
+            return ((prediction - target) ** 2).mean()
+
+    x, y = line()
+    models = [Model(nn.Dense(3, 1, rng=0), loss, optim.SGD(0.1)) for loss in (Plain(), "mse")]
+    spy = Spy()
+    with pytest.raises(TypeError, match=r"take.* sample_weight .* got Plain, which does not; defi"):
+        fit(models[0], x, y, sample_weight=np.ones(60), callbacks=[spy])
+    assert spy.events == []
+    histories = [fit(m, x, y, batch_size=13, accumulate=2, validation_split=0.2) for m in models]
+    close(models[0].network, models[1].network, 1e-5)
+    for name, values in histories[1].items():
+        np.testing.assert_allclose(histories[0][name], values, 1e-5)
 
 
 def test_gradcheck_takes_weights() -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid.data.arguments import Seed, real, whole
-from pellucid.data.stream import Transform
+from pellucid.data.stream import Transform, check_transform
 
 Fill: TypeAlias = "float | Literal['edge']"
 Direction: TypeAlias = Literal["horizontal", "vertical", "both"]
@@ -198,14 +198,18 @@ class RandomRotation(Augmentation):
 
     def _range(self) -> tuple[float, float]:
         """Return the lowest and the highest angle."""
-        if not isinstance(self.degrees, tuple):
+        if not isinstance(self.degrees, tuple | list):
             most = real(self.degrees, "degrees")
             return -most, most
+        wanted = f"degrees: expected two finite numbers, got {self.degrees}; pass both"
+        if not all(isinstance(end, int | float | np.number) for end in self.degrees):
+            raise TypeError(wanted)
         if len(self.degrees) != 2 or not all(map(math.isfinite, self.degrees)):
-            raise ValueError(f"degrees: expected two finite numbers, got {self.degrees}; pass both")
-        if self.degrees[0] > self.degrees[1]:
+            raise ValueError(wanted)
+        lowest, highest = self.degrees
+        if lowest > highest:
             raise ValueError(f"degrees: expected (lowest, highest), got {self.degrees}; swap them")
-        return self.degrees
+        return lowest, highest
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ class Compose:
     """One transform after another: out = t_n(... t_2(t_1(x))), all drawing from one generator.
 
     Raises:
-        TypeError: a transform cannot be called.
+        TypeError: a transform cannot be called with (x, rng), or is a class.
         ValueError: there are none.
     """
 
@@ -226,6 +230,8 @@ class Compose:
                 f"transforms: expected a list of callables (x, rng) -> x, got {self.transforms!r}; "
                 "put them into a list, such as [RandomFlip(), RandomShift(2)]"
             )
+        for transform in self.transforms:
+            check_transform(transform)
         if not self.transforms:
             raise ValueError("transforms: expected at least one, got none; leave Compose out")
 
@@ -239,15 +245,11 @@ class Compose:
 
 def _gathered(x: Images, rows: NDArray[np.int64], columns: NDArray[np.int64], fill: Fill) -> Images:
     """Return out[n, i, j] = x[n, rows[n, i], columns[n, j]], with `fill` outside of the image."""
-    return _pixels(x, rows[:, :, None], columns[:, None, :], fill)
-
-
-def _pixels(x: Images, rows: NDArray[np.int64], columns: NDArray[np.int64], fill: Fill) -> Images:
-    """Return the pixels (N, h, w, C) at places that broadcast to (N, h, w)."""
     n, height, width, _ = x.shape
+    rows, columns = rows[:, :, None], columns[:, None, :]
     each = np.arange(n)[:, None, None]
     out: Images = x[each, rows.clip(0, height - 1), columns.clip(0, width - 1)]
-    if fill != "edge":
+    if not _is_edge(fill):
         outside = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
         out[outside] = _held(fill, x.dtype)
     return out
@@ -256,19 +258,48 @@ def _pixels(x: Images, rows: NDArray[np.int64], columns: NDArray[np.int64], fill
 def _interpolated(
     x: Images, rows: NDArray[np.float64], columns: NDArray[np.float64], fill: Fill
 ) -> Images:
-    """Return the values (N, h, w, C) at places between the pixels, in the dtype of x."""
-    above, left = np.floor(rows), np.floor(columns)
-    down, right = rows - above, columns - left  # each in [0, 1)
-    out = np.zeros((*rows.shape, x.shape[3]), np.result_type(x.dtype, np.float32))
-    for below in (0, 1):
-        for beside in (0, 1):
-            share = (down if below else 1.0 - down) * (right if beside else 1.0 - right)
-            place = (above + below).astype(np.int64), (left + beside).astype(np.int64)
-            out += share[..., None].astype(out.dtype) * _pixels(x, *place, fill)
+    """Return the values (N, h, w, C) at places (N, h, w) between the pixels, in the dtype of x."""
+    n, height, width, channels = x.shape
+    real_type = np.result_type(x.dtype, np.float32)
+    # A frame of two pixels around each image: further out there is nothing but more of the same.
+    framed = np.empty((n, height + 4, width + 4, channels), real_type)
+    framed[:] = 0.0 if _is_edge(fill) else _held(fill, x.dtype)
+    framed[:, 2:-2, 2:-2] = x
+    low, past = (0.0, -1.0) if _is_edge(fill) else (-1.0, 0.0)
+    rows, columns = rows.clip(low, height + past), columns.clip(low, width + past)
+    above, left = np.floor(rows).astype(np.intp), np.floor(columns).astype(np.intp)
+    down = (rows - above).astype(real_type)[..., None]  # in [0, 1)
+    right = (columns - left).astype(real_type)[..., None]
+    each = np.arange(n)[:, None, None] * (height + 4)
+    place = (each + above + 2) * (width + 4) + left + 2
+    pixels = framed.reshape(-1, channels)
+    top = _between(pixels, place, right)  # (N, h, w, C)
+    bottom = _between(pixels, place + (width + 4), right)
+    out = _mixed(top, bottom, down)
     if x.dtype.kind != "f":
         np.rint(out, out=out)
-    ends = [x.min(), x.max()] if fill == "edge" else [x.min(), x.max(), _held(fill, x.dtype)]
-    return out.clip(min(ends), max(ends)).astype(x.dtype, copy=False)  # shares add up to about 1
+    # The mixing may round to just outside; fmin and fmax pass over NaN.
+    ends = [np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)]
+    if not _is_edge(fill):
+        ends.append(_held(fill, x.dtype))
+    return out.clip(np.fmin.reduce(ends), np.fmax.reduce(ends)).astype(x.dtype, copy=False)
+
+
+def _between(pixels: Images, place: NDArray[np.intp], right: Images) -> Images:
+    """Return the mixture of the pixels at `place` and of their right neighbours."""
+    return _mixed(pixels.take(place, axis=0), pixels.take(place + 1, axis=0), right)
+
+
+def _mixed(a: Images, b: Images, share: Images) -> Images:
+    """Return a + share (b - a), computed into b."""
+    with np.errstate(invalid="ignore"):  # of infinite pixels
+        np.subtract(b, a, out=b)
+        np.multiply(b, share, out=b)
+        return np.add(a, b, out=b)
+
+
+def _is_edge(fill: object) -> bool:
+    return isinstance(fill, str) and fill == "edge"
 
 
 def _held(fill: float | str, dtype: np.dtype[Any]) -> Any:
@@ -285,7 +316,7 @@ def _held(fill: float | str, dtype: np.dtype[Any]) -> Any:
 
 
 def _check_fill(fill: object) -> None:
-    if fill == "edge":
+    if _is_edge(fill):
         return
     is_number = isinstance(fill, int | float | np.integer | np.floating)
     if isinstance(fill, bool) or not is_number or not math.isfinite(fill):  # type: ignore[arg-type]
@@ -294,7 +325,7 @@ def _check_fill(fill: object) -> None:
 
 def _two(value: int | tuple[int, int], name: str, least: int) -> tuple[int, int]:
     """Return one number for height and width, or a pair as it is."""
-    pair = value if isinstance(value, tuple) else (value, value)
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2:
         raise ValueError(f"{name}: expected a number or a pair, got {value!r}; pass (down, across)")
     return whole(pair[0], name, least=least), whole(pair[1], name, least=least)

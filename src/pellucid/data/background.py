@@ -45,6 +45,24 @@ class _Line(Generic[T]):
             self.put(None)
 
 
+def _next(line: _Line[T], thread: threading.Thread) -> list[T] | BaseException | None:
+    """Return what comes next, once it is there.
+
+    Raises:
+        RuntimeError: The thread is gone, as it is in a process that was forked from this one.
+    """
+    while True:
+        runs = thread.is_alive()
+        try:
+            return line.places.get(timeout=_LOOK_UP)
+        except queue.Empty:
+            if not runs:
+                raise RuntimeError(
+                    "expected the thread that makes the batches, found it gone, as after a fork; "
+                    "begin a new epoch in the new process"
+                ) from None
+
+
 def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
     """Yield the items in their order, made by a thread that is at most `depth` of them ahead.
 
@@ -58,7 +76,7 @@ def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
     )
     thread.start()
     try:
-        while (item := line.places.get()) is not None:
+        while (item := _next(line, thread)) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item.pop()

@@ -32,6 +32,10 @@ class CharVocabulary:
     """
 
     def __init__(self, text: str | Iterable[str]) -> None:
+        if not isinstance(text, Iterable):
+            raise TypeError(
+                f"text: expected a string or several, got {type(text).__name__}; pass the text"
+            )
         pieces = (text,) if isinstance(text, str) else tuple(text)
         if wrong := [piece for piece in pieces if not isinstance(piece, str)]:
             raise TypeError(
@@ -59,8 +63,13 @@ class CharVocabulary:
         """Return the number of each character, int64 (n,).
 
         Raises:
+            TypeError: `text` is no string.
             ValueError: A character is not in the vocabulary; the message says which and where.
         """
+        if not isinstance(text, str):
+            raise TypeError(
+                f"text: expected a string, got {type(text).__name__}; decode bytes first"
+            )
         points = _code_points(text)
         codes = np.searchsorted(self._points, points).clip(max=len(self) - 1)
         unknown = self._points[codes] != points
@@ -171,11 +180,17 @@ def text(
             that occur in this one.
 
     Raises:
-        TypeError: `source` is neither a text nor a path, or a number is no integer.
+        TypeError: `source` is neither a text nor a path, `vocabulary` is no vocabulary, or a
+            number is no integer.
         OSError: The file cannot be read.
         ValueError: The file is no UTF-8, the text is the name of a file, has no more characters
             than a window, or has one that is not in the vocabulary.
     """
+    if vocabulary is not None and not isinstance(vocabulary, CharVocabulary):
+        raise TypeError(
+            f"vocabulary: expected a CharVocabulary, got {type(vocabulary).__name__}; pass that "
+            "of the other text"
+        )
     content = _content(source)
     if vocabulary is None and content:
         vocabulary = CharVocabulary(content)
@@ -197,12 +212,19 @@ def _content(source: Any) -> str:
             f"source: expected a string or a pathlib.Path, got {type(source).__name__}; decode "
             "bytes first"
         )
-    if len(source) < 256 and "\n" not in source and "\0" not in source and Path(source).is_file():
+    if _names_a_file(source):
         raise ValueError(
             f"source: expected the text itself, got the name of a file, {source!r}; for its "
             "content pass pathlib.Path(...)"
         )
     return source
+
+
+def _names_a_file(source: str) -> bool:
+    try:
+        return len(source) < 256 and "\n" not in source and Path(source).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:

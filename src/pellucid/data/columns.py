@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -14,8 +15,9 @@ Fill: TypeAlias = "Literal['mean', 'median'] | float"
 Unseen: TypeAlias = Literal["error", "other"]
 
 MISSING, OTHER = "missing", "other"  # the names of the categories that stand for these
-_NO_VALUE = frozenset({"", "?", "na", "n/a", "nan", "null"})
+_NO_VALUE = frozenset({"", "?", "na", "n/a", "nan", "null", "#n/a", "<na>"})
 _MOST_CATEGORIES = 1000
+_COMMAS = re.compile(r"[-+]?\d[\d.]*,[\d.,]*\d")  # 1,5 and 1,000
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,17 @@ class Cells:
         It is text if no cell of it is a number, or if `as_text` says so.
 
         Raises:
-            ValueError: Numbers and text mix, a cell is missing and there is no `fill`, no cell
-                has a value, or the categories are too many for one-hot.
+            ValueError: Numbers and text mix, all numbers are in a form that is not read, a cell
+                is missing and there is no `fill`, no cell has a value, or the categories are too
+                many for one-hot.
         """
         told = {row: text for row, text in self.texts.items() if not is_missing(text)}
         if not as_text and (not told or len(self.texts) < len(self.numbers)):
             return self._learn_numbers(told, fill)
         if not told:
             raise self._no_values()
+        if not as_text and all(map(is_strange_number, told.values())):
+            raise self.refuse(*_not_a_number(told))
         if fill is None:
             self._refuse_missing(self.texts)
         names = set(told.values()) | ({MISSING} if len(told) < len(self.texts) else set())
@@ -169,13 +174,23 @@ class Cells:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell says that it has no value: empty, "?", NA, N/A, NaN or null."""
+    """Whether a cell says that it has no value: empty, "?", NA, N/A, NaN, null, #N/A or <NA>."""
     return text.lower() in _NO_VALUE
+
+
+def is_strange_number(text: str) -> bool:
+    """Whether a text is meant as a number, though with commas, infinite or beyond float32."""
+    try:
+        return "_" not in text and not np.isnan(float(text))
+    except ValueError:
+        return _COMMAS.fullmatch(text) is not None
 
 
 def _not_a_number(texts: dict[int, str]) -> tuple[int, str, str]:
     """Return the row, what was expected and what to do, of the first text among numbers."""
     fix = "correct the cell or remove its row, or name the column in categorical="
+    if is_strange_number(next(iter(texts.values()))):
+        fix = "write numbers as 1234.5, within float32, or name the column in categorical="
     return next(iter(texts)), "a finite number", fix
 
 

@@ -79,7 +79,7 @@ class Loader:
         self._check_options(shuffle)
         self.shuffle = shuffle is not False and self._rows is not None
         if transform is not None:
-            _check_transform(transform)
+            check_transform(transform)
         self.transform = transform
         self._entropy = _entropy(seed)
 
@@ -118,7 +118,8 @@ class Loader:
     def _of_rows(self, rows: _Rows, epoch: int) -> Iterator[Batch]:
         order = self._rng(epoch, _ORDER) if self.shuffle else None
         size = self.batch_size or 1
-        return map(rows.take, batch_indices(len(rows), size, order, self.drop_last))
+        indices = batch_indices(len(rows), size, order, self.drop_last)
+        return (rows.take(index) for index in indices)  # unlike map, no StopIteration ends it
 
     def _of_function(self, epoch: int) -> Iterator[Batch]:
         """Call the function, and yield its batches, or batches of its examples."""
@@ -260,7 +261,17 @@ def _takes(function: Callable[..., Any], count: int) -> bool:
     return True
 
 
-def _check_transform(transform: Any) -> None:
+def check_transform(transform: Any) -> None:
+    """Refuse what cannot be called as a `Transform`.
+
+    Raises:
+        TypeError: It takes other arguments, or is a class rather than one of its objects.
+    """
+    if isinstance(transform, type):
+        raise TypeError(
+            f"transform: expected a callable (x, rng) -> x, got the class {transform.__name__}; "
+            f"make one of it, such as {transform.__name__}()"
+        )
     if not callable(transform) or not _takes(transform, 2):
         raise TypeError(
             f"transform: expected a callable (x, rng) -> x, got {transform!r}; write for example "
@@ -279,12 +290,16 @@ def _check_transformed(x: Any, y: NDArray[Any]) -> None:
 
 def _entropy(seed: Seed) -> int:
     """Return the number that all streams are derived from."""
+    if seed is None:
+        seed = np.random.default_rng()
     if isinstance(seed, np.random.Generator):
         return int.from_bytes(seed.bytes(16), "little")
-    entropy = np.random.SeedSequence(seed).entropy
-    if not isinstance(entropy, int | np.integer):
-        raise TypeError(f"seed: expected a whole number, a generator or None, got {seed!r}")
-    return int(entropy)
+    wanted = f"seed: expected a whole number of at least 0, a generator or None, got {seed!r}"
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"{wanted}; pass for example 0")
+    if seed < 0:
+        raise ValueError(f"{wanted}; pass for example {-seed}")
+    return int(seed)
 
 
 def _hint(source: Any) -> str:

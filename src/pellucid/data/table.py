@@ -20,11 +20,13 @@ from pellucid.data.columns import (
     TableEncoding,
     Unseen,
     check_options,
+    is_strange_number,
 )
 from pellucid.data.dataset import Dataset, Task
 
 _DELIMITERS = ",;\t"
 _MOST_CLASSES = 20
+_NEXT_TO_NONE = 2.0**53  # from here on, neighbouring whole numbers are one float
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -45,7 +47,7 @@ class _Table:
         """Return the error for a cell."""
         return ValueError(
             f"{self.path}: line {self.lines[row]}, column {self.header[place]!r}: expected "
-            f"{wanted}, got {value!r}; {fix}"
+            f"{wanted}, got {value if len(value) <= 80 else value[:77] + '...'!r}; {fix}"
         )
 
     def cells(self) -> dict[str, Cells]:
@@ -81,8 +83,9 @@ def load_csv(
     """Read a table of features, numbers or text, one column of which is to be predicted.
 
     The target means classification if its values are text, or whole numbers with at most 20
-    distinct values; otherwise regression. `task` overrides this, and is needed where numbers
-    and text mix. Classes are the sorted distinct values: numbers by size, text by character.
+    distinct values; otherwise regression. `task` overrides this: pass task="regression" for
+    counts, marks or years of few different values, and "classification" where numbers and text
+    mix. Classes are the sorted distinct values: numbers by size, text by character.
 
     A feature column without a number is text. Its categories are the sorted distinct texts, and
     each becomes a feature "column=text" that is 1 or 0. With `encode="codes"` the column becomes
@@ -92,7 +95,10 @@ def load_csv(
         train = load_csv("train.csv", "price", fill="median")
         test = load_csv("test.csv", like=train)
 
-    Empty cells, "?", NA, N/A, NaN and null (whatever the case) are missing values. They are
+    A column of nothing but numbers with commas (1,5 or 1,000), or beyond float32, is refused
+    unless it is named in `categorical`, for a target by `task`.
+
+    Empty cells, "?", NA, N/A, #N/A, <NA>, NaN and null (in any case) are missing values. They are
     refused unless `fill` says what becomes of them: in numbers the mean or median of the column
     or a number, in text a category "missing". A target is never filled.
 
@@ -214,10 +220,15 @@ def _read(path: Path, target: str | None, delimiter: str | None, texts: Collecti
             )
             table = _start(path, next(reader, []), target, texts)
             _fill(table, ((reader.line_num, cells) for cells in reader if cells))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}: expected a table in UTF-8 text, got something else ({error}); "
             "export it again as CSV in UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}: line {reader.line_num}: expected cells, quoted or not, got what cannot be "
+            f"cut into them ({error}); close every quote"
         ) from error
     if not table.features:
         raise ValueError(f"{path}: expected rows below the header, got none; add some")
@@ -303,12 +314,14 @@ def _answers(
             f"expected a number as in other rows, got {table.answers[row]!r}; correct the cell, "
             "or pass task='classification' to take every value as the name of a class"
         )
+    if task is None and not values and all(map(is_strange_number, table.answers)):
+        raise _refused_answer(table, 0)
     if task is None:
         few = len(set(values)) <= _MOST_CLASSES and all(value.is_integer() for value in values)
         task = "classification" if few else "regression"
     if task == "regression":
         return np.array(values, dtype=np.float32)[:, None], ()
-    if len(values) < len(numbers):
+    if len(values) < len(numbers) or max(map(abs, values)) >= _NEXT_TO_NONE:
         names, labels = np.unique(table.answers, return_inverse=True)
         return labels.astype(np.int64), tuple(str(name) for name in names)
     levels, labels = np.unique(values, return_inverse=True)
@@ -345,7 +358,7 @@ def _refused_answer(table: _Table, row: int) -> ValueError:
 
 def _spelled(level: float) -> str:
     """Return the name of the class that a number is."""
-    return f"{level:.0f}" if float(level).is_integer() else str(level)
+    return f"{level + 0.0:.0f}" if float(level).is_integer() else str(level)  # no -0
 
 
 def _number(text: str) -> float | None:

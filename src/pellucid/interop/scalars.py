@@ -28,10 +28,16 @@ def to_tensors(network: scalar.MLP, dtype: DType = "float64") -> nn.Sequential:
 
     The weights of neuron j become column j of its layer's matrix. The two networks are separate
     afterwards.
+
+    Raises:
+        ValueError: the neurons of a layer have several activations.
     """
     layers: list[Callable[[Any], Tensor]] = []
     for layer in network.layers:
         first = layer.neurons[0]
+        if any(neuron.activation != first.activation for neuron in layer.neurons):
+            kinds = ", ".join(sorted({neuron.activation for neuron in layer.neurons}))
+            raise ValueError(f"expected one activation in a layer, got {kinds}; split the layer")
         dense = nn.Dense(len(first.weights), len(layer.neurons), first.activation)
         rows = [[w.data for w in neuron.weights] for neuron in layer.neurons]
         dense.weight.data = np.array(rows, dtype).T.copy()  # (in, out)
@@ -94,7 +100,7 @@ def assert_equivalent(
                 f"expected {path} in float64, got {tensor.dtype}; use network.astype('float64')"
             )
     rows = np.asarray(x, np.float64)
-    if rows.ndim != 2:
+    if rows.ndim != 2 or len(rows) == 0:
         raise ValueError(f"expected rows of inputs, got the shape {rows.shape}; put one in a list")
 
     ours = on_scalars(mlp, rows)
@@ -138,8 +144,7 @@ def on_scalars(mlp: scalar.MLP, x: Array) -> dict[str, Array]:
         weights_of = [[w.grad for w in neuron.weights] for neuron in layer.neurons]
         found[f"the gradient of W{number}"] = np.array(weights_of).T
         found[f"the gradient of b{number}"] = np.array([n.bias.grad for n in layer.neurons])
-    for parameter, grad in zip(parameters, before, strict=True):
-        parameter.grad = grad
+    restore(parameters, before)
     return found
 
 
@@ -149,16 +154,25 @@ def on_tensors(network: nn.Module, layers: Sequence[nn.Dense], x: Array) -> dict
     before = [parameter.grad for parameter in parameters]
     inputs = Tensor(x, requires_grad=True)
     network.zero_grad()
-    outputs = network(inputs)
-    (outputs * weighting(*outputs.shape)).sum().backward()
+    try:
+        outputs = network(inputs)
+        (outputs * weighting(*outputs.shape)).sum().backward()
+    except BaseException:
+        restore(parameters, before)
+        raise
     found = {"the outputs": outputs.data, "the gradient of the inputs": gradient(inputs)}
     for number, dense in enumerate(layers, start=1):
         found[f"the gradient of W{number}"] = gradient(dense.weight)
         if dense.bias is not None:
             found[f"the gradient of b{number}"] = gradient(dense.bias)
-    for parameter, grad in zip(parameters, before, strict=True):
-        parameter.grad = grad
+    restore(parameters, before)
     return found
+
+
+def restore(parameters: Sequence[Any], grads: Sequence[Any]) -> None:
+    """Give parameters the gradients they had before."""
+    for parameter, grad in zip(parameters, grads, strict=True):
+        parameter.grad = grad
 
 
 def gradient(tensor: Tensor) -> Array:
@@ -180,7 +194,7 @@ def difference(name: str, ours: Array, theirs: Array, tolerance: float) -> str:
     if not bad.any():
         return ""
     first = tuple(int(i) for i in np.argwhere(bad)[0])
-    worst = float(np.max(gap))
+    worst = float(np.max(np.nan_to_num(gap, nan=np.inf)))
     return (
         f"{name} in {bad.sum()} of {bad.size} places, by up to {worst:.3g}, first at {first}: "
         f"{ours[first]:.12g} on scalars, {theirs[first]:.12g} on tensors"

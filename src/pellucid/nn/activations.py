@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,7 +64,7 @@ class LeakyReLU(Activation):
     initialiser = "he_normal"
 
     def __init__(self, slope: float = 0.01) -> None:
-        self.slope = slope
+        self.slope = _number(self, "slope", slope)
 
     def forward(self, x: Any) -> Tensor:
         """Return x where it is positive, slope * x elsewhere."""
@@ -76,7 +77,7 @@ class ELU(Activation):
     initialiser = "he_normal"
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = _number(self, "alpha", alpha)
 
     def forward(self, x: Any) -> Tensor:
         """Return x where it is positive, alpha * (e^x - 1) elsewhere."""
@@ -149,9 +150,9 @@ class HardTanh(Activation):
     """f(x) = min(max(x, low), high), with slope 1 on its bounds. Collobert, thesis, 2004."""
 
     def __init__(self, low: float = -1.0, high: float = 1.0) -> None:
-        if not low < high:
+        self.low, self.high = _number(self, "low", low), _number(self, "high", high)
+        if not self.low < self.high:
             raise ValueError(f"HardTanh: expected low < high, got low={low!r} and high={high!r}")
-        self.low, self.high = float(low), float(high)
 
     def forward(self, x: Any) -> Tensor:
         """Return x held between the bounds."""
@@ -159,7 +160,11 @@ class HardTanh(Activation):
 
 
 class Sigmoid(Activation):
-    """f(x) = 1 / (1 + e^-x), in (0, 1): the probability of a yes."""
+    """f(x) = 1 / (1 + e^-x), in (0, 1): the probability of a yes.
+
+    Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature
+    323, 1986.
+    """
 
     op = elementwise.Sigmoid
 
@@ -169,7 +174,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """f(x) = tanh x, in (-1, 1)."""
+    """f(x) = tanh x, in (-1, 1). LeCun et al., "Efficient BackProp", 1998, section 4.4."""
 
     def forward(self, x: Any) -> Tensor:
         """Return tanh x."""
@@ -177,7 +182,11 @@ class Tanh(Activation):
 
 
 class Softmax(Activation):
-    """f(x) = e^x / sum e^x over the last axis: the probability of each class."""
+    """f(x) = e^x / sum e^x over the last axis: the probability of each class.
+
+    Bridle, "Probabilistic interpretation of feedforward classification network outputs",
+    Neurocomputing, 1990.
+    """
 
     op = reduce.Softmax
 
@@ -192,7 +201,8 @@ class LogSoftmax(Activation):
 
     The softmax of log-probabilities is these probabilities, and their log-softmax themselves. So a
     network may end in this activation and be trained with `CrossEntropyLoss`, which takes logits:
-    loss and gradients are those without it, and only `predict` differs.
+    loss and gradients are those without it, and only `predict` differs. Goodfellow, Bengio and
+    Courville, "Deep learning", MIT Press, 2016, section 6.2.2.3.
     """
 
     op = reduce.LogSoftmax
@@ -231,9 +241,29 @@ ACTIVATIONS: dict[str, type[Activation]] = {
 
 
 def activation(choice: str | Module | None) -> Module | None:
-    """Return an activation by name, or as given."""
+    """Return an activation by name, or as given.
+
+    Raises:
+        TypeError: it is neither a name nor a module.
+        ValueError: the name is unknown, or it is a class.
+    """
     if choice is None or isinstance(choice, Module):
         return choice
+    if not isinstance(choice, str | type):
+        raise TypeError(
+            f"expected an activation by name or as a module, got {choice!r}; a function of a "
+            "tensor is a layer of its own, nn.Sequential(layer, function)"
+        )
     if choice not in ACTIVATIONS:
         raise unknown("activation", choice, ACTIVATIONS)
     return ACTIVATIONS[choice]()
+
+
+def _number(layer: Activation, name: str, value: Any) -> float:
+    """Return a setting as a float, or refuse what is none."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):
+        raise ValueError(
+            f"{type(layer).__name__}: expected {name} to be a finite number, got {value!r}"
+        )
+    return float(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from pellucid.arrays import Array, Axis, namespace
+from pellucid.nn.losses.checks import is_number
 
 
 class Constraint:
@@ -24,11 +25,13 @@ class MaxNorm(Constraint):
     Args:
         limit: the largest length c.
         axis: the axes that a unit's weights lie along; by default all but the last, which is right
-            for `Dense` ``(in, out)`` and for convolutions ``(*kernel, in, out)``.
+            for `Dense` ``(in, out)`` and for convolutions ``(*kernel, in, out)``. A transposed
+            convolution ``(*kernel, out, in)`` and an embedding ``(rows, features)`` want others,
+            such as (0, 1, 3) and 1: give these constraints by path.
     """
 
     def __init__(self, limit: float = 3.0, axis: Axis = None) -> None:
-        if isinstance(limit, bool | str) or not 0 < limit < math.inf:
+        if not is_number(limit) or not 0 < limit < math.inf:
             raise ValueError(f"MaxNorm: expected limit to be a positive number, got {limit!r}")
         self.limit = float(limit)
         self.axis = axis

@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.autograd import Tensor, as_tensor
 from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
 from pellucid.errors import ShapeError
-from pellucid.nn.module import Module, Rng
+from pellucid.nn.module import Module, Rng, entering
 
 Layer = Callable[[Any], Tensor]
 Merge = Callable[[list[Tensor]], Tensor]
@@ -61,6 +61,7 @@ class Sequential(Container):
 
     def forward(self, x: Any) -> Tensor:
         """Return the output of the last layer."""
+        x = entering(x, self)
         for layer in self.layers:
             x = layer(x)
         return as_tensor(x)
@@ -72,6 +73,7 @@ class Sequential(Container):
 
     def preactivation(self, x: Any) -> Tensor:
         """Return the output of the last layer before its activation."""
+        x = entering(x, self)
         for layer in self.layers[:-1]:
             x = layer(x)
         last = self.layers[-1] if self.layers else as_tensor
@@ -111,7 +113,7 @@ class Residual(Container):
 
     def forward(self, x: Any) -> Tensor:
         """Return the sum of shortcut and residue."""
-        x = as_tensor(x)
+        x = entering(x, self)
         direct = x if self.shortcut is None else as_tensor(self.shortcut(x))
         out: Tensor = x
         for layer in self.layers:
@@ -139,6 +141,8 @@ class Residual(Container):
 
 class Parallel(Container):
     """out = merge(branch_1(x), branch_2(x), ..., branch_n(x)): side by side, then put together.
+
+    Szegedy et al., "Going deeper with convolutions", CVPR 2015, whose modules are of this form.
 
     Args:
         branches: modules or functions that all receive x, or one list of them.
@@ -173,7 +177,7 @@ class Parallel(Container):
 
     def forward(self, x: Any) -> Tensor:
         """Return what the branches make of x, put together."""
-        x = as_tensor(x)
+        x = entering(x, self)
         outputs = [as_tensor(branch(x)) for branch in self.layers]
         if callable(self.merge):
             return self.merge(outputs)

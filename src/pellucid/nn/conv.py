@@ -51,7 +51,7 @@ class Filters(Module):
         self.in_channels = positive(self, "in_channels", in_channels)
         self.out_channels = positive(self, "out_channels", out_channels)
         self.kernel_size = sizes(self, "kernel_size", kernel_size, self.axes)
-        if isinstance(activation, int | tuple):
+        if isinstance(activation, int | tuple | list):
             raise TypeError(
                 f"{name}: expected an activation such as 'relu' after the kernel size, got "
                 f"{activation!r}; a stride is given by name, stride={activation!r}"
@@ -68,7 +68,7 @@ class Filters(Module):
                 "convolution groups is in_channels and out_channels a multiple of it"
             )
         suited = self.activation.initialiser if isinstance(self.activation, Activation) else None
-        self.init = initialiser(init or suited or "xavier_uniform")
+        self.init = initialiser(init, suited or "xavier_uniform")
         self.weight = Tensor(np.zeros(self.weight_shape(), np.float32), requires_grad=True)
         self.bias = (
             Tensor(np.zeros(self.out_channels, np.float32), requires_grad=True) if bias else None

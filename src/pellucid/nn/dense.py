@@ -18,7 +18,8 @@ class Dense(Module):
     """out = activation(x @ W + b).
 
     x is ``(..., in_features)``, W ``(in_features, out_features)``, b ``(out_features,)``, the
-    output ``(..., out_features)``.
+    output ``(..., out_features)``. Rumelhart, Hinton and Williams, "Learning representations by
+    back-propagating errors", Nature 323, 1986.
 
     Args:
         in_features: size of the last axis of the input.
@@ -49,7 +50,7 @@ class Dense(Module):
         self.out_features = int(out_features)
         self.activation = _resolve(activation)
         suited = self.activation.initialiser if isinstance(self.activation, Activation) else None
-        self.init = initialiser(init or suited or "xavier_uniform")
+        self.init = initialiser(init, suited or "xavier_uniform")
         self.weight = Tensor(np.zeros((in_features, out_features), np.float32), requires_grad=True)
         self.bias = Tensor(np.zeros(out_features, np.float32), requires_grad=True) if bias else None
         self.reset(np.random.default_rng(rng))

@@ -53,7 +53,7 @@ class Embedding(Module):
                 )
         self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
         self.padding_idx = _row(padding_idx, self.num_embeddings)
-        self.init = initialiser(init or STANDARD_NORMAL)
+        self.init = initialiser(init, STANDARD_NORMAL)
         self.weight = Tensor(np.zeros((num_embeddings, embedding_dim), np.float32), True)
         self.reset(np.random.default_rng(rng))
 

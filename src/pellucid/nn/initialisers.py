@@ -86,7 +86,8 @@ def normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
 def truncated_normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
     """Return the initialiser that draws from N(mean, std^2) within mean +- 2 std.
 
-    What falls outside is drawn again; that leaves a standard deviation of 0.8796 std.
+    What falls outside is drawn again; that leaves a standard deviation of 0.8796 std. Johnson, Kotz
+    and Balakrishnan, "Continuous univariate distributions", volume 1, 1994, chapter 13.
     """
     _refuse_spread("truncated_normal", "std", std)
 
@@ -167,26 +168,42 @@ INITIALISERS: dict[str, Initialiser] = {
     "zeros": zeros,
     "ones": ones,
 }
-_WITH_SETTINGS: tuple[tuple[object, str], ...] = (
-    (normal, "normal(std=0.02)"),
-    (truncated_normal, "truncated_normal(std=0.02)"),
-    (uniform, "uniform(-0.1, 0.1)"),
-    (orthogonal, "orthogonal()"),
-    (constant, "constant(0.5)"),
-)
+_WITH_SETTINGS: dict[str, tuple[object, str]] = {
+    "normal": (normal, "normal(std=0.02)"),
+    "truncated_normal": (truncated_normal, "truncated_normal(std=0.02)"),
+    "uniform": (uniform, "uniform(-0.1, 0.1)"),
+    "orthogonal": (orthogonal, "orthogonal()"),
+    "constant": (constant, "constant(0.5)"),
+}
+_ELSEWHERE = {"glorot": "xavier", "kaiming": "he"}  # by whose name they go in Keras and PyTorch
 
 
-def initialiser(choice: str | Initialiser) -> Initialiser:
-    """Return an initialiser by name, or as given.
+def initialiser(
+    choice: str | Initialiser | None, default: str | Initialiser = "xavier_uniform"
+) -> Initialiser:
+    """Return an initialiser by name, or as given; for None the default.
 
     Raises:
         ValueError: it is unknown, or the function that makes it was not called.
     """
-    for maker, example in _WITH_SETTINGS:
+    choice = default if choice is None else choice
+    for maker, example in _WITH_SETTINGS.values():
         if choice is maker:
             raise ValueError(f"expected an initialiser, got what makes one; call it: {example}")
     if callable(choice):
         return choice
-    if choice not in INITIALISERS:
-        raise unknown("initialiser", choice, INITIALISERS)
+    if not isinstance(choice, str) or choice not in INITIALISERS:
+        raise _unknown(choice)
     return INITIALISERS[choice]
+
+
+def _unknown(choice: object) -> ValueError:
+    """Return the error for what is no initialiser; names from elsewhere are translated."""
+    for theirs, ours in _ELSEWHERE.items():
+        if isinstance(choice, str) and choice.lower().startswith(theirs):
+            kind = "normal" if choice.lower().endswith("normal") else "uniform"
+            return ValueError(f"unknown initialiser {choice!r}; did you mean '{ours}_{kind}'?")
+    if isinstance(choice, str) and choice in _WITH_SETTINGS:
+        _, example = _WITH_SETTINGS[choice]
+        return ValueError(f"unknown initialiser {choice!r}; did you mean {example}?")
+    return unknown("initialiser", choice, INITIALISERS)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid import tree
 from pellucid.arrays import Array, DType
-from pellucid.autograd import Tensor
+from pellucid.autograd import Tensor, as_tensor
 from pellucid.errors import ShapeError
 
 Rng = np.random.Generator | int | None
@@ -162,3 +162,18 @@ class Module(tree.Node):
             for name, value in vars(self).items()
             if isinstance(value, int | float | str | Module) and name != "training"
         )
+
+
+def entering(x: Any, module: Module) -> Tensor:
+    """Return x as a tensor; an array of floats takes the dtype of the module's own tensors.
+
+    It would beside one of them; before the first meets one, a layer without any could have made a
+    tensor of it, which keeps its dtype and widens all that follows.
+    """
+    if isinstance(x, Tensor):
+        return x
+    given = as_tensor(x)
+    if given.dtype.kind != "f":
+        return given
+    own = (tensor.dtype for tensor in module.named_tensors().values() if tensor.dtype.kind == "f")
+    return given.astype(next(own, given.dtype))

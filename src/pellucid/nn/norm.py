@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pellucid.arrays import Array, Shape, namespace
-from pellucid.autograd import Tensor, as_tensor
+from pellucid.autograd import Tensor
 from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
 from pellucid.autograd.apply import floating
 from pellucid.errors import ShapeError
-from pellucid.nn.module import Module
+from pellucid.nn.module import Module, entering
 from pellucid.ops.normalise import moments
 
 
@@ -55,7 +55,8 @@ class BatchNorm(Normalisation):
     ) -> None:
         name = type(self).__name__
         (self.features,) = _sizes(name, "features", features)
-        if not isinstance(momentum, int | float | np.floating) or not 0 <= momentum <= 1:
+        number = isinstance(momentum, int | float | np.floating) and not isinstance(momentum, bool)
+        if not number or not 0 <= momentum <= 1:
             raise ValueError(
                 f"{name}: expected momentum in [0, 1], the share of the new batch in the running "
                 f"statistics, got {momentum!r}; Keras's momentum is 1 less this one"
@@ -73,7 +74,7 @@ class BatchNorm(Normalisation):
 
     def forward(self, x: Any) -> Tensor:
         """Return x normalised by the batch in training, by the running statistics otherwise."""
-        x = floating(as_tensor(x))
+        x = floating(entering(x, self))
         self._check(x.shape)
         if not self.training:
             spread = F.sqrt(self.running_var + self.eps)  # (C,)
@@ -179,7 +180,7 @@ class LayerNorm(Normalisation):
 
     def forward(self, x: Any) -> Tensor:
         """Return x normalised over its last axes."""
-        x = as_tensor(x)
+        x = entering(x, self)
         over = _last(x.shape, self.shape, self)
         return self.scaled(F.standardise(x, axis=over, eps=self.eps))
 
@@ -208,7 +209,7 @@ class RMSNorm(Normalisation):
 
     def forward(self, x: Any) -> Tensor:
         """Return x over its root mean square along the last axes."""
-        x = as_tensor(x)
+        x = entering(x, self)
         over = _last(x.shape, self.shape, self)
         return self.scaled(F.rms_normalise(x, axis=over, eps=self.eps))
 

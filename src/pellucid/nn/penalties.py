@@ -1,8 +1,8 @@
 """Penalties: what large weights cost beside the loss.
 
 `train.Model` adds a penalty to the loss of every update, once and whole: it is not divided by the
-number of examples. Biases and the gains of normalisation have one axis and are left alone, unless
-they are named. Goodfellow, Bengio and Courville, Deep Learning, section 7.1.
+number of examples. Biases, and the gains and shifts of normalisation, are left alone, unless they
+are named. Goodfellow, Bengio and Courville, Deep Learning, section 7.1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from pellucid.autograd import Tensor
 from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
+from pellucid.nn.losses.checks import is_number
 
 
 class Penalty:
@@ -67,6 +68,6 @@ class L1L2(Penalty):
 
 
 def _factor(kind: str, name: str, value: Any) -> float:
-    if isinstance(value, bool | str) or not 0 <= value < math.inf:
+    if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(f"{kind}: expected {name} to be a number of at least 0, got {value!r}")
     return float(value)

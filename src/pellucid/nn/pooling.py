@@ -190,6 +190,12 @@ class GlobalPool(Module):
         """Return one element for each channel."""
         x = floating(as_tensor(x))
         check_input(self, x.shape, self.axes)
+        if not prod(x.shape[1:-1]):
+            raise ShapeError(
+                f"expected at least one place, got input of shape {x.shape}: nothing has no mean "
+                "and no maximum; reduce the size less in the layers before",
+                source=self,
+            )
         return self.pooled(x, tuple(range(1, 1 + self.axes)))
 
     def pooled(self, x: Tensor, axis: Shape) -> Tensor:
@@ -220,8 +226,8 @@ class GlobalMaxPool(GlobalPool):
 class GlobalAvgPool1D(GlobalAvgPool):
     """out = mean of each channel: out[n, c] = mean over places p of x[n, p, c].
 
-    x is ``(N, L, C)``, the output ``(N, C)``, or ``(N, 1, C)`` with ``keepdims``. Source as
-    `GlobalAvgPool2D`.
+    x is ``(N, L, C)``, the output ``(N, C)``, or ``(N, 1, C)`` with ``keepdims``. Source
+    as in `GlobalAvgPool2D`.
     """
 
     axes = 1
@@ -240,8 +246,8 @@ class GlobalAvgPool2D(GlobalAvgPool):
 class GlobalMaxPool1D(GlobalMaxPool):
     """out = max of each channel: out[n, c] = max over places p of x[n, p, c].
 
-    x is ``(N, L, C)``, the output ``(N, C)``, or ``(N, 1, C)`` with ``keepdims``. Elements that tie
-    share the gradient equally.
+    x is ``(N, L, C)``, the output ``(N, C)``, or ``(N, 1, C)`` with ``keepdims``. Ties and source
+    as in `GlobalMaxPool2D`.
     """
 
     axes = 1
@@ -251,7 +257,8 @@ class GlobalMaxPool2D(GlobalMaxPool):
     """out = max of each channel: out[n, c] = max over places p of x[n, p, c].
 
     x is ``(N, H, W, C)``, the output ``(N, C)``, or ``(N, 1, 1, C)`` with ``keepdims``. Elements
-    that tie share the gradient equally.
+    that tie share the gradient equally. Oquab, Bottou, Laptev and Sivic, "Is object localization
+    for free? Weakly-supervised learning with convolutional neural networks", CVPR 2015.
     """
 
     axes = 2

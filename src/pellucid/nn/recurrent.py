@@ -116,10 +116,10 @@ class Recurrent(Module):
                 layer 1 backward, layer 2 forward, ...; a pair (h, c) of such for an LSTM. 0 by
                 default. The final state has the same form, so that a long sequence can be read in
                 pieces.
-            lengths: number of steps of each sequence, ``(N,)`` integers from 1 to T; what follows
+            lengths: number of steps of each sequence, ``(N,)`` integers from 0 to T; what follows
                 them is padding. It changes nothing, the outputs there are 0, and the final state is
                 that at each sequence's own last step, or for the backward direction, which starts
-                there, at its first.
+                there, at its first. A sequence without a step ends in the state it starts from.
 
         Raises:
             ShapeError: a shape does not fit.
@@ -139,7 +139,7 @@ class Recurrent(Module):
                 number = len(finals)
                 read = reverse(out, ends) if backward else out
                 states = self.states(self.cells[number], read, starts[number])
-                finals.append(last(states, ends))  # (N, parts * H)
+                finals.append(last(states, ends, starts[number]))  # (N, parts * H)
                 h = states[..., : self.hidden_size] if len(self.parts) > 1 else states
                 sides.append(reverse(h, ends) if backward else h)
             out = F.concat(sides, axis=-1) if self.bidirectional else sides[0]
@@ -212,7 +212,7 @@ class Recurrent(Module):
     def _ends(self, lengths: Any, n: int, steps: int) -> Array:
         """Return the number of steps of each sequence, or refuse what cannot be it."""
         ends = np.asarray(lengths.data if isinstance(lengths, Tensor) else lengths)
-        if ends.dtype.kind not in "iu":
+        if ends.dtype.kind not in "iu" and ends.size:
             raise TypeError(
                 f"{type(self).__name__}: expected lengths as integers, got {ends.dtype}; for a mask"
                 " of the real steps pass mask.sum(axis=1)"
@@ -222,12 +222,12 @@ class Recurrent(Module):
                 f"expected one length for each of {n} sequences, shape ({n},), got {ends.shape}",
                 source=self,
             )
-        wrong = (ends < 1) | (ends > steps)
+        wrong = (ends < 0) | (ends > steps)
         if wrong.any():
             place = int(np.argmax(wrong))
             raise ValueError(
-                f"{type(self).__name__}: expected lengths from 1 to {steps}, the number of steps, "
-                f"got {ends[place]} (sequence {place}); leave out sequences without a step"
+                f"{type(self).__name__}: expected lengths from 0 to {steps}, the number of steps, "
+                f"got {ends[place]} (sequence {place}); a length counts the steps before padding"
             )
         return ends.astype(np.int64)
 
@@ -381,9 +381,14 @@ class GRU(Recurrent):
         return F.gru(self._given(cell, x), u, d, *start)
 
 
-def last(states: Tensor, ends: Array | None) -> Tensor:
+def last(states: Tensor, ends: Array | None, start: Sequence[Tensor]) -> Tensor:
     """Return the state ``(N, H)`` at the last step of each sequence in states ``(N, T, H)``."""
-    return states[:, -1] if ends is None else states[np.arange(len(ends)), ends - 1]
+    if ends is None:
+        return states[:, -1]
+    found = states[np.arange(len(ends)), ends - 1]
+    if ends.all():
+        return found
+    return F.where(ends[:, None] > 0, found, F.concat(start, axis=-1))
 
 
 def reverse(x: Tensor, ends: Array | None) -> Tensor:

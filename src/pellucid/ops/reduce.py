@@ -149,6 +149,12 @@ class LogSumExp(Op):
         return (xp.reshape(g, kept) * xp.exp(x - level),)
 
 
+def peak(xp: Namespace, x: Array, axis: int) -> Array:
+    """Return the maximum along an axis kept at size 1; of nothing, 0, the sum of nothing."""
+    fold = xp.max if math.prod(x.shape) else xp.sum
+    return fold(x, axis=axis, keepdims=True)
+
+
 class Softmax(Op):
     """out = e^x / sum e^x along one axis;  dx = out * (g - sum(g * out)).
 
@@ -160,7 +166,7 @@ class Softmax(Op):
 
     @staticmethod
     def forward(xp: Namespace, x: Array, *, axis: int) -> Array:
-        e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+        e = xp.exp(x - peak(xp, x, axis))
         return e / xp.sum(e, axis=axis, keepdims=True)
 
     @staticmethod
@@ -175,7 +181,9 @@ class LogSoftmax(Op):
 
     @staticmethod
     def forward(xp: Namespace, x: Array, *, axis: int) -> Array:
-        shifted = x - xp.max(x, axis=axis, keepdims=True)
+        shifted = x - peak(xp, x, axis)
+        if not math.prod(x.shape):
+            return shifted
         return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
     @staticmethod

@@ -18,7 +18,8 @@ from pellucid.optim.checks import positive
 def clip_by_value(gradients: Mapping[str, Array], limit: float) -> dict[str, Array]:
     """Return g <- min(max(g, -limit), limit), each element by itself.
 
-    Infinity is cut like any large number, NaN stays. The arrays given are not changed.
+    Infinity is cut like any large number, NaN stays. The arrays given are not changed. Goodfellow,
+    Bengio and Courville, Deep Learning, 2016, section 10.11.1.
     """
     limit = positive("limit", limit, "try 1.0")
     return {path: namespace(g).clip(g, min=-limit, max=limit) for path, g in gradients.items()}

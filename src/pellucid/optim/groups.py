@@ -71,7 +71,8 @@ def is_vector(path: str, parameter: Tensor) -> bool:
 def no_decay_on_vectors() -> Group:
     """Return the group of all parameters with fewer than two axes, without weight decay.
 
-    These are biases and the scales and shifts of normalisation. Decay is meant to keep the slopes
+    These are biases and the scales and shifts of normalisation; those of a `LayerNorm` over several
+    axes have as many, and want a group of their own. Decay is meant to keep the slopes
     of a network small; pulling these towards 0 is usually of no use::
 
         optim.AdamW(1e-3, weight_decay=0.01, groups=[optim.no_decay_on_vectors()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeAlias, TypedDict
+from typing import Any, NamedTuple, Self, TypeAlias, TypedDict
 from weakref import ref
 
 import numpy as np
@@ -19,6 +19,14 @@ from pellucid.optim.clipping import clip_by_global_norm, clip_by_value
 from pellucid.optim.groups import Group
 
 State: TypeAlias = dict[str, Array]
+
+
+class Snapshot(NamedTuple):
+    """The memory of an optimiser at one time; its arrays are those of that time, never changed."""
+
+    steps: int
+    counts: dict[str, int]
+    state: dict[str, State]
 
 
 class Common(TypedDict, total=False):
@@ -155,6 +163,15 @@ class Optimizer:
         self.counts |= counts
 
     # memory
+
+    def snapshot(self) -> Snapshot:
+        """Return what the optimiser remembers now, for `restore`; nothing is copied."""
+        return Snapshot(self.steps, dict(self.counts), dict(self.state))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Undo the steps since then, for parameters that are put back as well."""
+        self.steps = snapshot.steps
+        self.counts, self.state = dict(snapshot.counts), dict(snapshot.state)
 
     def reset(self) -> Self:
         """Forget every step, as if newly made, so that another network can be trained."""

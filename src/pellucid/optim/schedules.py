@@ -75,6 +75,8 @@ class InverseTime(Schedule):
 class Step(Schedule):
     """rate = lr * factor^floor(t / every): a staircase.
 
+    Szegedy et al., "Going deeper with convolutions", CVPR 2015, section 6.
+
     Args:
         lr: the first rate.
         every: how many steps each rate lasts.
@@ -93,6 +95,8 @@ class Step(Schedule):
 
 class MultiStep(Schedule):
     """rate = lr * factor^n, where n is the number of milestones that are at most t.
+
+    He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, section 4.2.
 
     Args:
         lr: the first rate.
@@ -116,6 +120,9 @@ class MultiStep(Schedule):
 class Exponential(Schedule):
     """rate = lr * factor^(t / every).
 
+    Senior, Heigold, Ranzato and Yang, "An empirical study of learning rates in deep neural networks
+    for speech recognition", ICASSP 2013.
+
     Args:
         lr: the first rate.
         factor: what the rate is multiplied by in ``every`` steps.
@@ -134,6 +141,9 @@ class Exponential(Schedule):
 
 class Polynomial(Schedule):
     """rate = end + (lr - end) * (1 - min(t, steps) / steps)^power.
+
+    Chen et al., "DeepLab: semantic image segmentation with deep convolutional nets, atrous
+    convolution, and fully connected CRFs", TPAMI 2018, the "poly" policy, there with end = 0.
 
     Args:
         lr: the first rate.
@@ -156,6 +166,8 @@ class Polynomial(Schedule):
 
 class Linear(Schedule):
     """rate = lr + (end - lr) * min(t, steps) / steps: a straight line, up or down.
+
+    Goodfellow, Bengio and Courville, Deep Learning, 2016, section 8.3.1.
 
     Args:
         lr: the first rate, of at least 0.

@@ -1,8 +1,9 @@
 """The scalar engine: reverse-mode differentiation one number at a time, to be read in an hour.
 
-Begin with ``engine.py``, which is all of it; ``network.py``, ``losses.py`` and ``training.py``
-build a network on top, and `draw_graph`, `backprop` and `why` show what happens inside. It needs
-the standard library alone, and nothing else of Pellucid, which is checked against it.
+Begin with ``engine.py``: values, their slopes and the chain rule. ``network.py``, ``losses.py`` and
+``training.py`` build a network on top, and `draw_graph`, `backprop` and `why` show what happens
+inside. The files here lean on the standard library and on nothing else of Pellucid, which is
+checked against them.
 """
 
 from __future__ import annotations

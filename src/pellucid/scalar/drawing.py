@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pellucid.scalar.engine import Value, history
 from pellucid.scalar.layout import Edge
+from pellucid.scalar.naming import names
 from pellucid.scalar.picture import Box, Drawing
 
 
@@ -14,27 +15,33 @@ def draw_graph(
     value: Value,
     format: str = "svg",  # noqa: A002
     *,
+    named: bool = False,
     limit: int = 2000,
 ) -> Drawing:
     """Return a picture of all that a value was computed from, it itself on the right.
 
-    Every box says the value's label and the operation that made it, its data and its gradient.
+    Every box says the value's label and the operation that made it, its data and its gradient. A
+    network of fused neurons has far fewer boxes.
 
     Args:
         value: the result.
         format: "svg", "dot" (text for Graphviz) or "png" (needs matplotlib).
+        named: whether values without a label are shown by the names that `backprop` and `why` call
+            them.
         limit: refuse graphs of more values, which nobody could read.
 
     Raises:
         ValueError: the format is unknown or the graph is larger than ``limit``.
+        TypeError: it is no value.
     """
-    return draw(value, format=format, limit=limit)
+    called = names(value) if named and isinstance(value, Value) else None
+    return draw(value, called=called, format=format, limit=limit)
 
 
 def draw(
     value: Value,
     *,
-    names: Mapping[Value, str] | None = None,
+    called: Mapping[Value, str] | None = None,
     grads: Mapping[Value, float] | None = None,
     lit: Iterable[tuple[Value, Value]] = (),
     notes: Mapping[tuple[Value, Value], str] | None = None,
@@ -43,9 +50,14 @@ def draw(
 ) -> Drawing:
     """Return a picture with some lines, parent to child, lit up and written on.
 
-    ``names`` and ``grads`` are shown instead of the values' own; a value without a gradient there
+    ``called`` and ``grads`` are shown instead of the values' own; a value without a gradient there
     has none yet.
     """
+    if not isinstance(value, Value):
+        raise TypeError(
+            f"expected a value to draw, got {type(value).__name__}; draw one of its values, such "
+            "as a loss or an output"
+        )
     numbers, edges = graph(value)
     if len(numbers) > limit:
         raise ValueError(
@@ -56,7 +68,7 @@ def draw(
     ends = {node for edge in bright for node in edge}
     boxes = []
     for v, i in numbers.items():
-        name = v.label if names is None else names[v]
+        name = v.label if called is None else called[v]
         plain = box(v, name, v.grad if grads is None else grads.get(v))
         kind = "output" if v is value else plain.kind
         boxes.append(replace(plain, kind=kind, lit=i in ends))
@@ -75,8 +87,9 @@ def graph(value: Value) -> tuple[dict[Value, int], list[Edge]]:
 
 def box(value: Value, name: str, grad: float | None) -> Box:
     """Return what is drawn of a value."""
-    title = " = ".join(part for part in (name, value.op) if part)
-    lines = (f"data {value.data:.4g}", "grad ..." if grad is None else f"grad {grad:.4g}")
+    data = f"{value.data:.6g}"
+    title = " = ".join(part for part in (str(name), value.op) if part and part != data)
+    lines = (f"data {data}", "grad ..." if grad is None else f"grad {grad:.6g}")
     return Box(printable(title), lines, "result" if value.parents else "leaf")
 
 

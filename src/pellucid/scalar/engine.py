@@ -1,13 +1,13 @@
-"""Reverse-mode differentiation of scalars, whole.
+"""Reverse-mode differentiation of scalars.
+
+    x, w = Value(2.0, "x"), Value(-3.0, "w")
+    out = (x * w + 1).tanh()
+    out.backward()
+    print(x.grad, w.grad)  # d out / d x, d out / d w
 
 Computing with `Value` instead of float leaves a trail: every result remembers its ``parents``, the
 values it was computed from, and for each of them a ``slope``, the derivative of the result with
 respect to that parent. From there `Value.backward` needs nothing but the chain rule.
-
-A value computes as Python's floats do: where they raise, it raises too, and nothing is ever nan by
-surprise. ``1 / x`` and ``x ** -1`` at 0 are a ZeroDivisionError, ``log`` of 0 or less and roots of
-negative numbers a ValueError, ``exp(1000)`` an OverflowError. ``0 ** 0.5`` is 0; its slope is
-infinite, and so is the gradient. Where a factor of a chain is 0, so is the chain, even beside that.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ class Value(Manners):
     """A number that remembers how it was computed.
 
     ``data`` is the number and ``grad`` the derivative, with respect to it, of whatever `backward`
-    was called on. ``label`` is a name for pictures and explanations. What is no number is refused
-    with a TypeError.
+    was called on. ``label`` is a name for pictures and explanations. A graph belongs to the data it
+    was computed from: after a change, such as a step of training, compute again.
+
+    Values compute as floats do, and raise where Python does: 1 / x and x ** -1 at 0 are a
+    ZeroDivisionError, log of 0 or less and roots of negative numbers a ValueError, exp(1000) an
+    OverflowError. 0 ** 0.5 is 0 and its slope infinite; but where one factor of a chain is 0, so is
+    the chain. Use ``x.exp()``, not ``math.exp(x)``: that is a float, and the trail ends.
     """
 
     __slots__ = ("data", "grad", "label", "op", "parents", "slopes")
@@ -39,7 +44,7 @@ class Value(Manners):
         parents: tuple[Value, ...] = (),
         slopes: tuple[float, ...] = (),
     ) -> None:
-        self.data = data if parents else to_float(data)
+        self.data = data if parents else to_float(data)  # results are floats already
         self.grad = 0.0
         self.label = label
         self.op = op
@@ -66,22 +71,31 @@ class Value(Manners):
         return Value(out, "", "/", (self, b), (1.0 / b.data, -out / b.data))
 
     def __pow__(self, other: Value | Number) -> Value:
-        """a^b; slopes b a^(b-1) and, where b is a value too, a^b ln a."""
+        """a^b; slopes b a^(b-1) and, where b is a value too, a^b ln a. 0^0 is 1, with slope 0."""
         a, b = self.data, other.data if isinstance(other, Value) else to_float(other)
         if a < 0 and b % 1:
             raise ValueError(f"expected a base of at least 0 for the power {b:g}, got {a:g}")
         out = a**b
-        da = 0.0 if b == 0 else math.inf if a == 0 and b < 1 else b * a ** (b - 1)
+        if a == 0:  # where a^(b-1) may be a division by 0
+            da = 0.0 if b == 0 or b > 1 else 1.0 if b == 1 else math.inf
+        else:
+            da = b * (out / a) if out else b * a ** (b - 1)
         if not isinstance(other, Value):
-            return Value(out, "", f"**{other}", (self,), (da,))
-        db = out * math.log(a) if a > 0 else 0.0 if a == 0 else math.nan
+            return Value(out, "", f"**{b:g}", (self,), (da,))
+        if a > 0:
+            db = out * math.log(a)
+        else:  # flat at 0; below, a^b is no number for b beside a whole one
+            db = 0.0 if a == 0 else math.nan
         return Value(out, "", "**", (self, other), (da, db))
 
     def max(self, other: Value | Number) -> Value:
         """Return the larger of two; the gradient goes to it, and half to each if they are equal."""
         other = other if isinstance(other, Value) else Value(other)
-        mine = 0.5 if self.data == other.data else float(self.data > other.data)
-        return Value(max(self.data, other.data), "", "max", (self, other), (mine, 1.0 - mine))
+        a, b = self.data, other.data
+        if a != a or b != b:  # nan
+            return Value(math.nan, "", "max", (self, other), (math.nan, math.nan))
+        share = 0.5 if a == b else float(a > b)
+        return Value(a if a > b else b, "", "max", (self, other), (share, 1.0 - share))
 
     # a function of one value has one slope
 
@@ -105,8 +119,11 @@ class Value(Manners):
         return Value(math.log(self.data), "", "log", (self,), (1.0 / self.data,))
 
     def sqrt(self) -> Value:
-        """The square root."""
-        return self**0.5
+        """The square root; slope 1 / (2 out), infinite at 0."""
+        if self.data < 0:
+            raise ValueError(f"expected a number of at least 0 for sqrt, got {self.data:g}")
+        out = math.sqrt(self.data)
+        return Value(out, "", "sqrt", (self,), (0.5 / out if out else math.inf,))
 
     def sin(self) -> Value:
         """Sine; slope cos x."""
@@ -122,15 +139,15 @@ class Value(Manners):
         return Value(out, "", "tanh", (self,), (1.0 - out * out,))
 
     def sigmoid(self) -> Value:
-        """1 / (1 + e^-x); slope out (1 - out)."""
+        """1 / (1 + e^-x), between 0 and 1; slope out (1 - out), without losing digits."""
         out = logistic(self.data)
-        return Value(out, "", "sigmoid", (self,), (out * (1.0 - out),))
+        return Value(out, "", "sigmoid", (self,), (out * logistic(-self.data),))
 
     def relu(self) -> Value:
         """max(x, 0), with slope 0 at 0."""
         if self.data > 0:
             return Value(self.data, "", "relu", (self,), (1.0,))
-        return Value(0.0, "", "relu", (self,), (0.0,))
+        return Value(0.0 if self.data <= 0 else math.nan, "", "relu", (self,), (0.0,))
 
     # the chain rule
 
@@ -148,7 +165,7 @@ class Value(Manners):
             self.grad += 1.0
             for node in results:  # all uses of a value come before it, so its gradient is complete
                 if g := node.grad:
-                    for parent, slope in zip(node.parents, node.slopes):  # noqa: B905 - slower
+                    for parent, slope in zip(node.parents, node.slopes):
                         if slope:
                             parent.grad += g * slope
 
@@ -163,23 +180,25 @@ class Value(Manners):
 def history(value: Value) -> list[Value]:
     """Return the results that a value was computed through, itself first, parents after children.
 
-    It is the reverse of a topological order, found by a depth-first walk that keeps its own stack,
-    so that chains of a million values are no deeper than Python's recursion goes.
+    A depth-first walk that keeps its own stack, so that chains of a million values are not too deep
+    for Python. A value goes back on the stack under a mark, None, and on top of it its parents:
+    when the mark comes up again, all parents are listed, and the value is listed after them.
     """
     listed: list[Value] = []
     seen: set[Value] = set()
     stack: list[Any] = [value] if value.parents else []
     while stack:
         node = stack.pop()
-        if node is None:  # the mark under which a value lies whose parents are listed by now
-            listed.append(stack.pop())
+        if node is None:
+            node = stack.pop()
+            listed.append(node)
         elif node not in seen:
             seen.add(node)
             stack.append(node)
             stack.append(None)
             for parent in node.parents:
                 if parent.parents:
-                    stack.append(parent)  # noqa: PERF401 - a list of two takes longer
+                    stack.append(parent)
     listed.reverse()
     return listed
 

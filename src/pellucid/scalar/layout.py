@@ -9,11 +9,12 @@ so that few lines cross; move the nodes of a column up and down, next to what th
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 SWEEPS = 12
+MOST = 20_000  # nodes and bends
 Point = tuple[float, float]
 Edge = tuple[int, int]
 
@@ -58,6 +59,7 @@ def layered(
     height: float,
     edges: Sequence[Edge],
     gap: Point,
+    more: Mapping[int, float] | None = None,
     bend: float = 8.0,
 ) -> Layout:
     """Return places for nodes of these widths and this height; every edge leads to the right.
@@ -67,7 +69,11 @@ def layered(
         height: of every node.
         edges: pairs (source, target).
         gap: the room between columns, and between the nodes of one.
+        more: wider room that some nodes want before them.
         bend: the height kept free for a line that passes through a column.
+
+    Raises:
+        ValueError: so many lines pass through so many columns that nobody could follow them.
     """
     column = columns_of(len(widths), edges)
     grid = with_bends(column, edges)
@@ -76,10 +82,12 @@ def layered(
     y = heights(grid, room)
 
     x, sides = 0.0, []
-    for members in grid.columns:
+    for c, members in enumerate(grid.columns):
+        wanted = [room for node, room in (more or {}).items() if column[node] == c and c]
+        x += max([gap[0], *wanted]) if c else 0.0
         wide = max((widths[node] for node in members if node < len(widths)), default=0.0)
         sides.append((x, x + wide))
-        x += wide + gap[0]
+        x += wide
     top = min(y) - height / 2
     centres = [(sum(sides[c]) / 2, y[node] - top) for node, c in enumerate(column)]
     routes = {}
@@ -91,7 +99,7 @@ def layered(
             *((side, y[node] - top) for c, node in bends for side in sides[c]),
             (last[0], target[1]),
         ]
-    return Layout(centres, routes, x - gap[0], max(y) - top + height / 2)
+    return Layout(centres, routes, x, max(y) - top + height / 2)
 
 
 def columns_of(nodes: int, edges: Sequence[Edge]) -> list[int]:
@@ -124,6 +132,11 @@ def with_bends(column: Sequence[int], edges: Sequence[Edge]) -> Grid:
     for source, target in edges:
         cable = cables.setdefault(source, [source])
         for c in range(column[source] + len(cable), column[target]):
+            if total > MOST:
+                raise ValueError(
+                    "expected a graph that can be followed by eye, got one whose lines pass "
+                    f"through more than {MOST:,} columns in all; draw a smaller part"
+                )
             grid.columns[c].append(total)
             grid.join(cable[-1], total)
             cable.append(total)

@@ -25,24 +25,27 @@ def hinge(scores: Sequence[Value], targets: Sequence[Number]) -> Value:
     Raises:
         ValueError: a target is neither -1 nor 1.
     """
+    rows = pairs(scores, targets)
     for y in targets:
         if y not in (-1, 1):
             raise ValueError(f"hinge: expected targets of -1 and 1, got {y!r}; try 2 * y - 1")
-    return mean([(1 - y * s).relu() for s, y in pairs(scores, targets)])
+    return mean([(1 - y * s).relu() for s, y in rows])
 
 
 def binary_cross_entropy(logits: Sequence[Value], targets: Sequence[Number]) -> Value:
     """L = mean -(y ln p + (1 - y) ln (1 - p)) with p = sigmoid(z), targets y from 0 to 1.
 
-    Computed from the logits z as softplus(z) - y z, which never takes the logarithm of 0.
+    Computed from the logits z as y softplus(-z) + (1 - y) softplus(z), which neither takes the
+    logarithm of 0 nor loses digits.
 
     Raises:
         ValueError: a target is below 0 or above 1.
     """
+    rows = pairs(logits, targets)
     for y in targets:
         if not 0 <= y <= 1:
             raise ValueError(f"binary_cross_entropy: expected targets from 0 to 1, got {y!r}")
-    return mean([softplus(z) - y * z for z, y in pairs(logits, targets)])
+    return mean([y * softplus(-z) + (1 - y) * softplus(z) for z, y in rows])
 
 
 def softplus(z: Value) -> Value:
@@ -61,9 +64,18 @@ def mean(values: Sequence[Value]) -> Value:
 
 def pairs(predictions: Sequence[Value], targets: Sequence[Number]) -> list[tuple[Value, Number]]:
     """Return predictions with their targets, if there is one for each."""
-    if len(predictions) != len(targets) or not predictions:
+    for name, given in (("predictions", predictions), ("targets", targets)):
+        if isinstance(given, Value) or not hasattr(given, "__len__"):
+            raise TypeError(f"expected a list of {name}, got {given!r}; write [{given!r}]")
+    if len(predictions) != len(targets) or len(predictions) == 0:
         raise ValueError(
             f"expected one target for each prediction, at least one, got {len(targets)} targets "
             f"for {len(predictions)} predictions"
         )
+    for prediction in predictions:
+        if not isinstance(prediction, Value):
+            raise TypeError(
+                f"expected one Value a prediction, got {type(prediction).__name__}; take the "
+                "outputs of a network with one output"
+            )
     return list(zip(predictions, targets, strict=True))

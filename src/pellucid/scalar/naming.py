@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import count
 
-from pellucid.scalar.engine import Value
+from pellucid.scalar.engine import Value, history
 
 
-def names(results: Sequence[Value]) -> dict[Value, str]:
-    """Return a name for each of the results, newest first, and their parents.
+def names(out: Value) -> dict[Value, str]:
+    """Return a name of its own for each value that ``out`` was computed from, and for itself.
 
-    That is the label, if no other value has it; else a number for a leaf, v1, v2, ... for a result.
+    That is the label; or the number, for a leaf; or v1, v2, ... for a result, parents before their
+    children. What would have the name of another has #2, #3, ... behind it.
     """
+    values = dict.fromkeys(
+        value for result in reversed(history(out)) for value in (*result.parents, result)
+    ) or {out: None}
+    taken = {str(value.label) for value in values if value.label}
+    fresh = (name for number in count(1) if (name := f"v{number}") not in taken)
     found: dict[Value, str] = {}
-    taken: set[str] = set()
-    fresh = 0
-    for result in reversed(results):
-        for value in (*result.parents, result):
-            if value in found:
-                continue
-            name = value.label
-            if not name and not value.parents:
-                name = f"{value.data:.4g}"
-            elif not name or name in taken:
-                fresh += 1
-                name = f"{name}v{fresh}" if not name else f"{name}#{fresh}"
-            taken.add(name)
-            found[value] = name
+    uses: dict[str, int] = {}
+    for value in values:
+        name = str(value.label) or (next(fresh) if value.parents else f"{value.data:.6g}")
+        uses[name] = uses.get(name, 0) + 1
+        found[value] = name if uses[name] == 1 else f"{name}#{uses[name]}"
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections.abc import Callable, Iterator, Sequence
-from operator import mul
 
 from pellucid.scalar.engine import Number, Value
 
@@ -25,10 +25,23 @@ def dot(w: Sequence[Value], x: Sequence[Value], b: Value) -> Value:
     that is many times smaller.
     """
     ws, xs = tuple([wi.data for wi in w]), tuple([xi.data for xi in x])
-    return Value(sum(map(mul, ws, xs), b.data), "", "dot", (*w, *x, b), (*xs, *ws, 1.0))
+    return Value(sum(map(operator.mul, ws, xs), b.data), "", "dot", (*w, *x, b), (*xs, *ws, 1.0))
 
 
-class Neuron:
+class Parametric:
+    """What has parameters: a neuron, a layer, a network."""
+
+    def parameters(self) -> list[Value]:
+        """Return the weights and biases."""
+        raise TypeError(f"{type(self).__name__} has no parameters(); define it in the class")
+
+    def zero_grad(self) -> None:
+        """Set the gradients of all parameters to 0."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+
+class Neuron(Parametric):
     """out = f(w1 x1 + ... + wn xn + b).
 
     The weights start uniform with mean 0 and variance ``scale^2 / inputs``, twice that for relu, so
@@ -55,7 +68,9 @@ class Neuron:
         scale: float = 1.0,
         rng: Seed = None,
     ) -> None:
-        check_size("inputs", inputs)
+        inputs = whole("inputs", inputs)
+        if not math.isfinite(scale):
+            raise ValueError(f"expected scale to be a number, 1 for the usual start, got {scale}")
         if activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise ValueError(f"expected an activation among {known}, got {activation!r}")
@@ -76,7 +91,7 @@ class Neuron:
             z = dot(self.weights, x, self.bias)
         else:
             z = self.bias
-            for w, xi in zip(self.weights, x):  # noqa: B905 - as many, and strict is slower
+            for w, xi in zip(self.weights, x):
                 z = z + w * xi
         return ACTIVATIONS[self.activation](z)
 
@@ -88,7 +103,7 @@ class Neuron:
         return f"Neuron({len(self.weights)}, {self.activation!r})"
 
 
-class Layer:
+class Layer(Parametric):
     """Neurons side by side, all with the same inputs; the arguments are those of `Neuron`."""
 
     def __init__(
@@ -101,7 +116,7 @@ class Layer:
         scale: float = 1.0,
         rng: Seed = None,
     ) -> None:
-        check_size("outputs", outputs)
+        outputs = whole("outputs", outputs)
         rng = generator(rng)
         self.neurons = [
             Neuron(inputs, activation, fused=fused, scale=scale, rng=rng) for _ in range(outputs)
@@ -121,7 +136,7 @@ class Layer:
         return f"Layer({len(first.weights)}, {len(self.neurons)}, {first.activation!r})"
 
 
-class MLP:
+class MLP(Parametric):
     """A multi-layer perceptron: ``MLP(3, [4, 4, 1])`` takes 3 numbers through two layers of 4 to 1.
 
         network = MLP(3, [4, 4, 1])
@@ -192,11 +207,6 @@ class MLP:
         """Return all weights and biases, layer by layer."""
         return [parameter for layer in self.layers for parameter in layer.parameters()]
 
-    def zero_grad(self) -> None:
-        """Set the gradients of all parameters to 0."""
-        for parameter in self.parameters():
-            parameter.grad = 0.0
-
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
@@ -207,15 +217,22 @@ class MLP:
 
 def as_values(x: Sequence[Value | Number], expected: int) -> list[Value]:
     """Return inputs as values, or say that they are too many or too few."""
+    if isinstance(x, Value) or not hasattr(x, "__len__"):
+        raise TypeError(f"expected a list of {expected} inputs, got {x!r}; write [{x!r}]")
     if len(x) != expected:
         raise ValueError(f"expected {expected} inputs, got {len(x)}; give one number for each")
     return [xi if isinstance(xi, Value) else Value(xi) for xi in x]
 
 
-def check_size(name: str, size: object) -> None:
-    """Refuse what is no positive whole number."""
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+def whole(name: str, size: object) -> int:
+    """Return a size as a Python integer; refuse what is no positive whole number."""
+    try:
+        number = 0 if isinstance(size, bool) else operator.index(size)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if number < 1:
         raise ValueError(f"expected {name} to be a whole number of at least 1, got {size!r}")
+    return number
 
 
 def generator(rng: Seed) -> random.Random:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from pellucid.scalar.layout import Edge, Layout, Point, layered
 
@@ -95,9 +96,10 @@ class Drawing:
         """Return where everything goes; it is computed once."""
         if self._layout is None:
             widths = [box_width(box) for box in self.boxes]
-            notes = [len(note) * CHARACTER + 4 * PAD for note in self.notes.values()]
-            gap = max(56.0, *notes, 190.0) if notes else 56.0
-            self._layout = layered(widths, box_height(self.boxes), self.edges, (gap, 14.0))
+            room: dict[int, float] = {}  # before the boxes whose lines are written on
+            for (_, target), note in self.notes.items():
+                room[target] = max(room.get(target, 0.0), text_width(note) + 6 * PAD)
+            self._layout = layered(widths, box_height(self.boxes), self.edges, (56.0, 14.0), room)
         return self._layout
 
     def __str__(self) -> str:
@@ -174,7 +176,12 @@ def svg_box(box: Box, x: float, y: float, width: float, height: float) -> str:
 
 def box_width(box: Box) -> float:
     """Return the width of a box: that of its longest line."""
-    return max(len(line) for line, _ in box.text()) * CHARACTER + 2 * PAD
+    return max(text_width(line) for line, _ in box.text()) + 2 * PAD
+
+
+def text_width(text: str) -> float:
+    """Return the width of a line of text; Chinese characters and their like are two wide."""
+    return sum(CHARACTER * (1 + (east_asian_width(c) in "WF")) for c in text)
 
 
 def line_middle(box: Box, y: float, number: int) -> float:
@@ -198,9 +205,12 @@ def way(drawing: Drawing, edge: Edge) -> list[Point]:
 
 
 def note_place(drawing: Drawing, edge: Edge) -> Point:
-    """Return where a line is written on: in the middle of its last bend."""
-    (x0, y0), (x1, y1) = drawing.layout().routes[edge][-2:]
-    return (x0 + x1) / 2, (y0 + y1) / 2
+    """Return where a line is written on: where it leaves the column before its target.
+
+    There lines stand apart; further on they run together.
+    """
+    (x, y), _ = drawing.layout().routes[edge][-2:]
+    return x + PAD + text_width(drawing.notes[edge]) / 2, y
 
 
 # DOT

@@ -41,7 +41,8 @@ class Pass:
 class Step:
     """One step of a backward pass: ``child`` hands its gradient to its parents.
 
-    Printing it says what is multiplied by what and where it goes; `draw` shows it.
+    Printing it says what is multiplied by what and where it goes; `draw` shows it, and so does a
+    notebook.
     """
 
     walk: Backprop
@@ -58,7 +59,13 @@ class Step:
             notes[edge] = f"{notes[edge]}, {text}" if edge in notes else text
         names, grads = self.walk.names, self.walk.grads_after(self.number)
         out = self.walk.out
-        return draw(out, names=names, grads=grads, lit=edges, notes=notes, format=format)
+        return draw(out, called=names, grads=grads, lit=edges, notes=notes, format=format)
+
+    def _repr_svg_(self) -> str | None:
+        return self.draw()._repr_svg_()
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         out, child = (self.walk.names[value] for value in (self.walk.out, self.child))
@@ -85,21 +92,25 @@ class Backprop:
     """The backward pass of a value, as an iterator over its `Step`s, from the output back.
 
     It does what `Value.backward` does and leaves the same gradients behind. A value without a label
-    is called v1, v2, ..., parents before their children.
+    is called v1, v2, ..., parents before their children. It can be gone through once.
     """
 
     def __init__(self, out: Value) -> None:
+        if not isinstance(out, Value):
+            raise TypeError(f"expected a value to go back from, got {type(out).__name__}")
         self.out = out
         self.results = history(out)
-        self.names = names(self.results or [out])
+        self.names = names(out)
         self.taken = 0
+        self._started = False
         self._at_start: dict[Value, float] = {}
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Step:
-        if self.taken == 0:
+        if not self._started:
+            self._started = True
             self._begin()
         if self.taken == len(self.results):
             raise StopIteration
@@ -110,6 +121,9 @@ class Backprop:
             parent.grad = passes[-1].after
         self.taken += 1
         return Step(self, self.taken, child, tuple(passes))
+
+    def __repr__(self) -> str:
+        return f"Backprop({self.names[self.out]}, {self.taken} of {len(self)} steps taken)"
 
     def why(self, node: Value, paths: int = 5) -> Explanation:
         """Explain the derivative of the output with respect to a value; see `why`."""

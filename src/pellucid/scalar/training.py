@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pellucid.scalar.collector import collector_paused
 from pellucid.scalar.engine import Number, Value
-from pellucid.scalar.network import MLP, Seed, generator
+from pellucid.scalar.network import MLP, Seed, generator, whole
 
 Loss = Callable[[Sequence[Value], Sequence[Number]], Value]
 
@@ -25,18 +25,28 @@ class SGD:
 
     Raises:
         ValueError: there are no parameters, or a setting is out of range.
+        TypeError: they are no values.
     """
 
     def __init__(
         self, parameters: Sequence[Value], lr: float = 0.1, decay: float = 0.0, l2: float = 0.0
     ) -> None:
+        if isinstance(parameters, Value) or not hasattr(parameters, "__iter__"):
+            raise TypeError(f"expected a list of values, got {parameters!r}; pass .parameters()")
+        parameters = list(parameters)
         if not parameters:
             raise ValueError("expected parameters to move, got none; pass network.parameters()")
+        for parameter in parameters:
+            if not isinstance(parameter, Value):
+                raise TypeError(
+                    f"expected values to move, got {type(parameter).__name__}; pass "
+                    "network.parameters()"
+                )
         if not lr > 0 or not decay >= 0 or not l2 >= 0:
             raise ValueError(
                 f"expected lr above 0, decay and l2 of at least 0, got {lr=}, {decay=}, {l2=}"
             )
-        self.parameters = list(parameters)
+        self.parameters = parameters
         self.lr = lr
         self.decay = decay
         self.l2 = l2
@@ -90,15 +100,20 @@ def train(
         progress: called with the epoch (1, 2, ...) and its loss.
 
     Raises:
-        ValueError: rows and targets differ in number, or there are none, a size is below 1, or the
-            network has several outputs.
+        ValueError: rows and targets differ in number, or there are none, a size is below 1, the
+            network has several outputs, or the optimiser moves other parameters.
+        OverflowError: training diverged, and a number became too large for a float.
     """
     rows = len(x)
     if rows != len(y) or not rows:
         raise ValueError(f"expected rows with one target each, got {rows} rows, {len(y)} targets")
-    size = rows if batch_size is None else batch_size
-    if size < 1 or epochs < 1:
-        raise ValueError(f"expected sizes of at least 1, got {epochs=}, {batch_size=}")
+    size = rows if batch_size is None else whole("batch_size", batch_size)
+    epochs = whole("epochs", epochs)
+    if not {id(p) for p in optimizer.parameters} & {id(p) for p in network.parameters()}:
+        raise ValueError(
+            "expected an optimizer of the network's parameters, got one of others; make it with "
+            "SGD(network.parameters())"
+        )
     outputs = len(network.layers[-1].neurons)
     if outputs != 1:
         raise ValueError(f"expected a network with one output to train, got {outputs}")
@@ -110,9 +125,14 @@ def train(
         total = 0.0
         for start in range(0, rows, size):
             batch = order[start : start + size]
-            total += len(batch) * step(
-                network, [x[i] for i in batch], [y[i] for i in batch], loss, optimizer
-            )
+            rows_x, rows_y = [x[i] for i in batch], [y[i] for i in batch]
+            try:
+                total += len(batch) * step(network, rows_x, rows_y, loss, optimizer)
+            except OverflowError as error:
+                raise OverflowError(
+                    f"training diverged in epoch {epoch}: a number became too large for a float; "
+                    "try a smaller learning rate, or scale the inputs"
+                ) from error
         losses.append(total / rows)
         if progress:
             progress(epoch, losses[-1])

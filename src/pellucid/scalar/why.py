@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pellucid.scalar.drawing import draw
 from pellucid.scalar.engine import Value, history
 from pellucid.scalar.naming import names
+from pellucid.scalar.picture import Drawing
 
 LONGEST = 12  # factors of a path that are written out
 MANY = 10**15  # paths are not counted beyond
@@ -25,15 +26,13 @@ class Factor:
 
 @dataclass(frozen=True)
 class Path:
-    """A way from a value to the output; its share of the gradient is the product of its slopes."""
+    """A way from a value to the output; its share of the gradient is the product of its slopes.
+
+    The product is 0 as soon as one of them is, and is formed from the output back.
+    """
 
     factors: tuple[Factor, ...]
-
-    @property
-    def product(self) -> float:
-        """The product of the slopes; 0 as soon as one of them is."""
-        slopes = [factor.slope for factor in self.factors]
-        return math.prod(slopes) if all(slopes) else 0.0
+    product: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,20 @@ class Explanation:
     blocked: tuple[Factor, ...]
     names: Mapping[Value, str]
 
+    def draw(self, format: str = "svg") -> Drawing:  # noqa: A002
+        """Return the graph with the first path lit up, its slopes on the lines."""
+        way = self.paths[0].factors if self.paths else ()
+        return draw(
+            self.out,
+            called=self.names,
+            lit=[(f.parent, f.child) for f in way],
+            notes={(f.parent, f.child): f"{f.slope:.4g}" for f in way},
+            format=format,
+        )
+
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         node, out = self.names[self.node], self.names[self.out]
         head = f"d {out} / d {node} = {self.gradient:.4g}"
@@ -67,18 +80,18 @@ class Explanation:
             lines = [f"{head}, because {self._reason()}"]
         lines += [f"  {self._path(path)}" for path in self.paths]
         if self.count > len(self.paths):
-            rest = self.gradient - math.fsum(path.product for path in self.paths)
+            rest = self.gradient - sum(path.product for path in self.paths)
             lines.append(f"  and the others, together {rest:.4g}")
         return "\n".join(lines)
 
     def _reason(self) -> str:
         if any(path.product for path in self.paths):
             return "the shares of its paths cancel:"
-        if not self.blocked:
+        if any(all(factor.slope for factor in path.factors) for path in self.paths):
             return "the products of its slopes are too small for a float:"
         reasons = [
             f"d {self.names[f.child]} / d {self.names[f.parent]} = 0 ({flat(f, self.names)})"
-            for f in self.blocked
+            for f in dict.fromkeys(self.blocked)
         ]
         if len(reasons) == 1:
             return f"every path passes {reasons[0]}:" if self.count > 1 else f"{reasons[0]}:"
@@ -108,7 +121,11 @@ def why(node: Value, out: Value, paths: int = 5) -> Explanation:
 
     Raises:
         ValueError: ``paths`` is below 1.
+        TypeError: node or out is no value.
     """
+    for value in (node, out):
+        if not isinstance(value, Value):
+            raise TypeError(f"expected two values, got {type(value).__name__}; why(node, out)")
     if paths < 1:
         raise ValueError(f"expected at least 1 path to show, got {paths}")
     results = history(out)
@@ -121,7 +138,7 @@ def why(node: Value, out: Value, paths: int = 5) -> Explanation:
 
     gradient, count = {out: 1.0}, {out: 1}
     # the best paths from each value on to the output: (share, its first factor, the rest)
-    best: dict[Value, list[Way]] = {out: [Way(1.0, None, None)]}
+    best: dict[Value, list[Way]] = {out: [Way(1.0, False, None, None)]}
     for child in between:
         g, ways = gradient.get(child, 0.0), best[child]
         for parent, slope in zip(child.parents, child.slopes, strict=True):
@@ -130,19 +147,17 @@ def why(node: Value, out: Value, paths: int = 5) -> Explanation:
             gradient[parent] = gradient.get(parent, 0.0) + (g * slope if g and slope else 0.0)
             count[parent] = min(count.get(parent, 0) + count[child], MANY)
             factor = Factor(parent, child, slope)
-            longer = [Way(w.share * slope if slope and w.share else 0.0, factor, w) for w in ways]
-            best[parent] = heapq.nlargest(
-                paths, [*best.get(parent, []), *longer], key=lambda way: abs(way.share)
-            )
+            longer = [w.before(factor) for w in ways]
+            best[parent] = heapq.nlargest(paths, [*best.get(parent, []), *longer], key=Way.rank)
     reached = node in gradient
     return Explanation(
         node,
         out,
         gradient[node] if reached else 0.0,
         count[node] if reached else 0,
-        tuple(Path(way.factors()) for way in best[node]) if reached else (),
+        tuple(Path(way.factors(), way.share) for way in best[node]) if reached else (),
         blocked(node, between, leads),
-        {node: node.label or f"{node.data:.4g}"} | names(results or [out]),
+        names(node) | names(out),
     )
 
 
@@ -151,8 +166,19 @@ class Way:
     """A path to the output as a linked list, which many longer paths can share."""
 
     share: float
+    blocked: bool  # whether a slope on it is 0
     first: Factor | None
     rest: Way | None
+
+    def before(self, factor: Factor) -> Way:
+        """Return the path that begins with a factor and goes on with this one."""
+        blocked = self.blocked or not factor.slope
+        share = 0.0 if blocked else self.share * factor.slope
+        return Way(share, blocked, factor, self)
+
+    def rank(self) -> tuple[float, bool]:
+        """Return what the larger share has more of, and then a path without a slope of 0."""
+        return abs(self.share), not self.blocked
 
     def factors(self) -> tuple[Factor, ...]:
         """Return its factors in order."""
@@ -184,9 +210,19 @@ def flat(factor: Factor, names: Mapping[Value, str]) -> str:
     """Return why a slope is 0, in words."""
     parent, child = factor.parent, factor.child
     others = [p for p in child.parents if p is not parent] or [parent]
+    first = child.parents[0]
     reasons: dict[str, Callable[[], str]] = {
         "*": lambda: f"the other factor, {names[others[0]]}, is 0",
-        "/": lambda: f"the numerator, {names[child.parents[0]]}, is 0",
+        "/": lambda: (
+            f"the denominator, {names[others[0]]}, is infinite"
+            if parent is first
+            else f"the numerator, {names[first]}, is 0"
+        ),
+        "**": lambda: (
+            f"** is flat at {parent.data:.4g}"
+            if parent is first
+            else f"the base, {names[first]}, is {first.data:.4g}"
+        ),
         "relu": lambda: f"relu is flat up to 0, and {names[parent]} is {parent.data:.4g}",
         "max": lambda: f"{names[others[0]]} is larger",
         "tanh": lambda: f"tanh is flat at {parent.data:.4g}: saturated",

@@ -48,7 +48,7 @@ class Source(Protocol):
         ...
 
 
-class Arrays:
+class FromArrays:
     """Batches of rows of arrays, shuffled anew in each epoch if there is a generator."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Arrays:
         return (self.whole.rows(index) for index in indices)
 
 
-class Loader:
+class FromLoader:
     """Batches that something else brings, each checked as it comes.
 
     The first batch is asked for and checked here, so that a mistake shows before anything is
@@ -105,9 +105,22 @@ class Loader:
             return 0
 
     def epoch(self) -> Iterator[Batch]:
-        """Return an iterator over the batches of one epoch, without those that count nothing."""
+        """Return an iterator over the batches of one epoch, without those that count nothing.
+
+        Raises:
+            ValueError: at its end, if none of them counted.
+        """
         batches, self._waiting = self._waiting or self._start(), None
-        return (batch for batch in batches if len(batch.x))
+        nothing = True
+        for batch in batches:
+            if len(batch.x):
+                nothing = False
+                yield batch
+        if nothing:
+            raise ValueError(
+                f"expected at least one weight above 0 from {self.name} in every epoch, got zeros "
+                "only; leave the weights out for equal ones"
+            )
 
     def _start(self) -> Iterator[Batch]:
         """Return an iterator whose first batch has been looked at."""

@@ -10,12 +10,17 @@ from typing import Any, Protocol
 from pellucid.arrays import Array
 from pellucid.nn import Module
 from pellucid.optim import Optimizer
+from pellucid.optim.checks import is_number
 from pellucid.train.history import History, Mode, direction
 
 
 @dataclass
 class Run:
-    """One call of ``fit`` as callbacks see it; counts start at 1."""
+    """One call of ``fit`` as callbacks see it; counts start at 1.
+
+    Where the learning rate is a schedule, logs and history hold that of each epoch's last update as
+    "lr". A callback that changes the rate sets ``reports_lr`` in `on_fit_begin` to have it there.
+    """
 
     network: Module
     optimizer: Optimizer
@@ -26,6 +31,15 @@ class Run:
     batch: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
+    reports_lr: bool = False
+
+    def __post_init__(self) -> None:
+        self.reports_lr = self.reports_lr or callable(self.optimizer.lr)
+
+    def rate(self) -> dict[str, float]:
+        """Return the rate of the last update as "lr", or nothing where it is not reported."""
+        step = max(self.optimizer.steps, 1)
+        return {"lr": float(self.optimizer.rate(step))} if self.reports_lr else {}
 
     def stop(self, reason: str) -> None:
         """End training after the current batch or epoch."""
@@ -35,8 +49,10 @@ class Run:
 class Callback(Protocol):
     """The events of a training run; inherit and define those you need, the others do nothing.
 
-    ``run.logs`` holds the batch's loss in `on_batch_end`, the epoch's loss and metrics (with
-    ``val_`` in front for validation) in `on_epoch_end`.
+    ``run.logs`` holds "loss" in `on_batch_end`, which is told once an update: with ``accumulate``
+    it is the loss of all batches of the update. In `on_epoch_end` it holds the epoch's loss and
+    metrics (with ``val_`` in front for validation), and "lr" where the rate may change. Where
+    weights are penalised both hold "penalty" besides.
     """
 
     def on_fit_begin(self, run: Run) -> None:
@@ -129,12 +145,8 @@ class EarlyStopping(Callback):
         restore_best: bool = True,
         mode: Mode | None = None,
     ) -> None:
-        if not isinstance(patience, int) or patience < 1:
-            raise ValueError(
-                f"EarlyStopping: expected patience of at least 1 epoch, got {patience!r}"
-            )
-        if not min_delta >= 0:
-            raise ValueError(f"EarlyStopping: expected min_delta of at least 0, got {min_delta}")
+        _check_epochs("EarlyStopping", "patience", patience, 1)
+        _check_at_least_0("EarlyStopping", "min_delta", min_delta)
         direction("loss", mode)  # refuses another mode now, not after the first epoch
         self.monitor = monitor
         self.patience = patience
@@ -175,7 +187,8 @@ class ReduceLROnPlateau(Callback):
 
     rate <- max(factor * rate, min_lr), for every rate of the optimiser, whether number or schedule:
     its ``scale`` is lowered, and stays so when training ends. After a reduction ``cooldown`` epochs
-    do not count. The rule of Keras; PyTorch's waits one epoch longer.
+    do not count. The rule of Keras; PyTorch's waits one epoch longer. The history then holds the
+    rate of each epoch as "lr".
 
     Args:
         monitor: a name of the history; by default "val_loss", or "loss" without validation.
@@ -197,21 +210,15 @@ class ReduceLROnPlateau(Callback):
         min_lr: float = 0.0,
         mode: Mode | None = None,
     ) -> None:
-        if not 0 < factor < 1:
+        if not is_number(factor) or not 0 < factor < 1:
             raise ValueError(
-                f"ReduceLROnPlateau: expected factor between 0 and 1, got {factor}; 0.1 leaves a "
+                f"ReduceLROnPlateau: expected factor between 0 and 1, got {factor!r}; 0.1 leaves a "
                 "tenth"
             )
-        for name, epochs, least in (("patience", patience, 1), ("cooldown", cooldown, 0)):
-            if not isinstance(epochs, int) or epochs < least:
-                raise ValueError(
-                    f"ReduceLROnPlateau: expected {name} of at least {least} epochs, got {epochs!r}"
-                )
-        for name, value in (("min_delta", min_delta), ("min_lr", min_lr)):
-            if not value >= 0:
-                raise ValueError(
-                    f"ReduceLROnPlateau: expected {name} of at least 0, got {value}; try 0"
-                )
+        _check_epochs("ReduceLROnPlateau", "patience", patience, 1)
+        _check_epochs("ReduceLROnPlateau", "cooldown", cooldown, 0)
+        _check_at_least_0("ReduceLROnPlateau", "min_delta", min_delta)
+        _check_at_least_0("ReduceLROnPlateau", "min_lr", min_lr)
         direction("loss", mode)  # refuses another mode now, not after the first epoch
         self.monitor = monitor
         self.factor = factor
@@ -226,6 +233,7 @@ class ReduceLROnPlateau(Callback):
 
     def on_fit_begin(self, run: Run) -> None:
         """Forget an earlier run; the optimiser keeps its rate."""
+        run.reports_lr = True
         self.best, self.waited, self.resting = math.nan, 0, 0
 
     def on_epoch_end(self, run: Run) -> None:
@@ -252,6 +260,17 @@ class ReduceLROnPlateau(Callback):
             optimizer.scale *= max(self.factor, self.min_lr / rate)
 
 
+def _check_epochs(kind: str, name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        unit = "epoch" if least == 1 else "epochs"
+        raise ValueError(f"{kind}: expected {name} of at least {least} {unit}, got {value!r}")
+
+
+def _check_at_least_0(kind: str, name: str, value: Any) -> None:
+    if not is_number(value) or not value >= 0:
+        raise ValueError(f"{kind}: expected {name} of at least 0, got {value!r}; try 0")
+
+
 def _monitored(name: str | None, run: Run, callback: str) -> str | None:
     """Return the name of the value to watch; None where an epoch cut short does not have it."""
     name = name or ("val_loss" if "val_loss" in run.history else "loss")
@@ -259,7 +278,8 @@ def _monitored(name: str | None, run: Run, callback: str) -> str | None:
         return name
     if run.stopped:  # in the middle of the epoch, which was not validated then
         return None
+    values = (entry for entry in run.logs if entry != "lr")
     raise ValueError(
-        f"{callback}: expected monitor to be one of {', '.join(run.logs)}, got {name!r}; pass "
+        f"{callback}: expected monitor to be one of {', '.join(values)}, got {name!r}; pass "
         "validation_data or validation_split for the val_ ones"
     )

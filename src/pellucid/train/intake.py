@@ -15,9 +15,17 @@ from pellucid.data import batch_indices
 from pellucid.errors import ShapeError
 from pellucid.nn import Loss, Module
 from pellucid.train import inputs
-from pellucid.train.batches import Arrays, Batch, Loader, Source, is_loader, iter_batches, parts
+from pellucid.train.batches import (
+    Batch,
+    FromArrays,
+    FromLoader,
+    Source,
+    is_loader,
+    iter_batches,
+    parts,
+)
 from pellucid.train.metrics import Metric
-from pellucid.train.weights import ClassWeight, check_metrics, weighted
+from pellucid.train.weights import ClassWeight, check_weighable, weighted
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,16 @@ class Intake:
         Raises:
             ValueError, TypeError: something does not fit, or nothing counts.
         """
+        if y is None:
+            raise TypeError(
+                f"expected {name}y, one target for each example of {name}x, got None; only "
+                "something that brings batches (x, y), such as data.Loader, comes without y"
+            )
+        if is_loader(x, may_be_list=False):
+            raise TypeError(
+                f"expected {name}x to be an array where there is y, got {type(x).__name__}; what "
+                "brings batches brings their y too, so leave y out"
+            )
         x = self.examples(x, f"{name}x")
         found = self._targeted(x, y, sample_weight, self._output(x), name)
         return _some(found, f"{name}sample_weight")
@@ -51,7 +69,7 @@ class Intake:
         """
         if class_weight is None:
             return batch
-        check_metrics(self.metrics)
+        check_weighable(self.loss, self.metrics)
         found = weighted(batch, class_weight, self.loss, self._output(batch.x))
         return _some(found.counting(), "class_weight")
 
@@ -77,7 +95,7 @@ class Intake:
 
     def loader(
         self, given: Any, name: str, class_weight: ClassWeight = None, once: bool = False
-    ) -> Loader:
+    ) -> FromLoader:
         """Return a source of the batches that a loader brings, each checked as it comes."""
         shapes: list[Shape] = []  # of the first example and of its output
 
@@ -95,17 +113,17 @@ class Intake:
             return weighted(batch, class_weight, self.loss, shapes[1]).counting()
 
         if class_weight is not None:
-            check_metrics(self.metrics)
+            check_weighable(self.loss, self.metrics)
 
-        return Loader(given, check, name, once)
+        return FromLoader(given, check, name, once)
 
     def validation(self, data: Any, held: Batch | None = None, size: int = 1024) -> Source | None:
         """Return a source of what was given to validate with, or else of what was set aside."""
         if data is None:
-            return None if held is None else Arrays(held, size)
+            return None if held is None else FromArrays(held, size)
         if is_loader(data):
             return self.loader(data, "the validation loader")
-        return Arrays(self.batch(*parts(data, "validation_data"), name="validation "), size)
+        return FromArrays(self.batch(*parts(data, "validation_data"), name="validation "), size)
 
     def only_examples(self, x: Any, batch_size: int) -> Iterator[Array]:
         """Return batches of examples, from arrays or from what brings batches."""
@@ -120,7 +138,7 @@ class Intake:
         y = inputs.targets(y, self.loss, output, len(x), dtype, f"{name}y")
         weight = inputs.weights(sample_weight, len(x), dtype, f"{name}sample_weight")
         if weight is not None:
-            check_metrics(self.metrics)
+            check_weighable(self.loss, self.metrics)
         return Batch(x, y, weight).counting()
 
     def _output(self, x: Array) -> Shape:
@@ -130,7 +148,8 @@ class Intake:
             TypeError: the network returns something else than a tensor.
             ValueError: its output has been through what the loss applies itself.
         """
-        with in_mode(self.network, training=False):  # with the tape on: a second softmax shows
+        # with the tape on, so that a second softmax shows
+        with in_mode(self.network, training=False), quiet():
             output = self.predict(x[:1])
         if not isinstance(output, Tensor):
             raise TypeError(

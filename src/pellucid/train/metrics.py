@@ -142,6 +142,7 @@ _METRICS = {
         Metric("rmse", rmse, "values", higher_is_better=False),
     )
 }
+_NO_NUMBER = (accuracy_within, confusion_matrix, precision_recall_curve, roc_curve)
 _WITHIN = "accuracy_within_"
 _TOP = re.compile(r"top_(\d{1,9})_accuracy")
 
@@ -159,7 +160,8 @@ def get(metric: str | Metric | Callable[..., float]) -> Metric:
     `Metric(...)`.
 
     Raises:
-        TypeError: neither of the three, or a function without a usable name.
+        TypeError: neither of the three, a function without a usable name, or one of this module
+            that needs more arguments or returns more than a number.
         ValueError: an unknown name (close ones are listed), a tolerance that is no number, or the
             top 0.
     """
@@ -167,6 +169,12 @@ def get(metric: str | Metric | Callable[..., float]) -> Metric:
         return metric
     if isinstance(metric, str):
         return _by_name(metric)
+    if metric in _NO_NUMBER:
+        raise TypeError(
+            "metric: expected a function that returns one number from (y_true, y_pred) alone, got "
+            f"{metric.__name__}; call it on predictions yourself, or for a tolerance write "
+            f"'{_WITHIN}0.5'"
+        )
     own = [known for known in _METRICS.values() if known.function is metric]
     if own:
         return own[0]

@@ -16,7 +16,7 @@ from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
 from pellucid.train import inputs, metrics, rules
-from pellucid.train.batches import Arrays, Source, groups, is_loader, set_aside
+from pellucid.train.batches import FromArrays, Source, groups, is_loader, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
 from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined
@@ -99,7 +99,8 @@ class Model:
 
         With weights w the loss is sum_i w_i L_i / sum_i w_i, within a batch as over the epoch, and
         the metrics are weighted likewise; an example of weight 0 is left out. "loss" is that of
-        the data alone: what is minimised is "loss" + "penalty", both the mean over the epoch.
+        the data alone: what is minimised is "loss" + "penalty", both the mean over the epoch. "lr"
+        is the rate of an epoch's last update, where a schedule or a callback may change it.
 
         Args:
             x: examples ``(N, ...)``; or, without y, what brings batches ``(x, y)`` or ``(x, y,
@@ -110,7 +111,8 @@ class Model:
             batch_size: examples a batch; 32 by default, and never more than there are.
             sample_weight: how much each example counts, ``(N,)``, at least 0.
             class_weight: how much the examples of each class count besides, in training: a mapping
-                from labels, or "balanced", n / (classes * examples of the class).
+                from labels, or "balanced", n / (classes * examples of the class). Labels (N, T)
+                and several yes-or-no outputs are refused: use ``sample_weight``.
             accumulate: batches an update; the gradient is that of all of them as one batch.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate after each epoch,
                 or what brings batches of such.
@@ -139,7 +141,7 @@ class Model:
             whole = self._intake().weighted(whole, class_weight)
             size = _batch_size(batch_size, len(whole.x))
             self._intake().check_last(whole, size)
-            training = Arrays(whole, size, order)
+            training = FromArrays(whole, size, order)
             validation = self._intake().validation(validation_data, held, max(size, 1024))
         events = Callbacks([Callbacks(callbacks), *progress(verbose)])
         if seed is not None:
@@ -158,8 +160,8 @@ class Model:
                 if validation is not None and not run.stopped:
                     scores = self._score(validation)
                     logs |= {f"val_{name}": value for name, value in scores.items()}
-                run.logs = logs
-                history.append(logs)
+                run.logs = logs | run.rate()
+                history.append(run.logs)
                 events.on_epoch_end(run)
                 if run.stopped:
                     break
@@ -200,8 +202,8 @@ class Model:
             self.optimizer,
             parameters,
             [t for t in tensors.values() if not t.requires_grad],
-            rules.matched(self.penalties, parameters),
-            rules.matched(self.constraints, parameters),
+            rules.matched(self.penalties, self.network),
+            rules.matched(self.constraints, self.network),
             accumulates,
         )
 
@@ -237,7 +239,7 @@ class Model:
             refuse_for_loaders(None, sample_weight, class_weight, 0)
             return self._score(intake.loader(x, "the loader", class_weight, once=True))
         whole = intake.weighted(intake.batch(x, y, sample_weight), class_weight)
-        return self._score(Arrays(whole, size))
+        return self._score(FromArrays(whole, size))
 
     def predict(self, x: Any, batch_size: int = 1024) -> Array:
         """Return the network's output for each example, ``(N, ...)``, in evaluation mode.
@@ -255,7 +257,7 @@ class Model:
         if not self.loss.probabilistic:
             fix = "predict" if self.loss.task == "regression" else "predict or predict_classes"
             raise TypeError(
-                f"expected a classification loss for probabilities, got "
+                f"expected a loss of probabilities for predict_proba, got "
                 f"{type(self.loss).__name__}; use {fix}"
             )
         link = self.loss.link()
@@ -297,7 +299,7 @@ class Model:
 
         def objective(x: Tensor) -> Tensor:
             total = loss_of(self.loss, self._prediction(x), batch)
-            for w, penalty in rules.matched(self.penalties, self.network.named_parameters()):
+            for w, penalty in rules.matched(self.penalties, self.network):
                 total = total + penalty(w)
             return total
 

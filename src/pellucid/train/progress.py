@@ -33,8 +33,14 @@ def progress(verbose: Verbose) -> list[Callback]:
 
 
 def describe(logs: dict[str, float]) -> str:
-    """Return ``loss 0.1234  accuracy 0.9876``."""
-    return "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+    """Return ``loss 0.1234  accuracy 0.9876``; small numbers as ``1.23e-05``, a rate as short."""
+    return "  ".join(f"{name} {_number(name, value)}" for name, value in logs.items())
+
+
+def _number(name: str, value: float) -> str:
+    if name == "lr":
+        return f"{value:.3g}"
+    return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
 
 
 class ProgressLines(Callback):
@@ -107,7 +113,7 @@ class ProgressBar(Callback):
         if now - self._drawn >= self.interval:
             self._drawn = now
             done = (run.epoch - 1) * run.batches + run.batch
-            values = f"loss {self._loss / self._batches:.4f}"
+            values = describe({"loss": self._loss / self._batches})
             self._bar.update(self._task, completed=done, values=values)
 
     def on_epoch_end(self, run: Run) -> None:

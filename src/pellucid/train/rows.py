@@ -26,6 +26,11 @@ def as_labels(values: ArrayLike, name: str) -> IntArray:
             f"{labels.shape}; turn one-hot rows or probabilities into labels with "
             f"{name}.argmax(axis=1), and a column or a grid of labels with {name}.reshape(-1)"
         )
+    if labels.dtype.kind in "USO":
+        raise TypeError(
+            f"{name}: expected integer labels, got {labels.dtype}; number the names of both arrays "
+            "alike, for example with np.searchsorted(classes, names), classes = np.unique(y_true)"
+        )
     if labels.dtype.kind not in "biu":
         raise TypeError(
             f"{name}: expected integer labels, got {labels.dtype}; threshold probabilities "
@@ -115,7 +120,9 @@ def row_weights(sample_weight: ArrayLike | None, rows: int) -> FloatArray:
     """Return the weight of each row, float64 (n,): ones when none are given."""
     if sample_weight is None:
         return np.ones(rows)
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = np.asarray(sample_weight)
+    real("sample_weight", weights)
+    weights = weights.astype(np.float64)
     if weights.shape != (rows,):
         raise ValueError(
             f"sample_weight: expected one weight a row, shape ({rows},), got {weights.shape}; "

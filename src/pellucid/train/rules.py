@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pellucid.autograd import Tensor
 from pellucid.nn import Module
+from pellucid.nn.norm import Normalisation
 
 T = TypeVar("T")
 
@@ -40,17 +41,28 @@ def rules(
     return found
 
 
-def matched(rules: Mapping[str, T], parameters: Mapping[str, Tensor]) -> list[tuple[Tensor, T]]:
+def matched(rules: Mapping[str, T], network: Module) -> list[tuple[Tensor, T]]:
     """Return each parameter with the rule it is under; with several, once for each.
 
     A pattern is a path such as "layers.0.weight", in which * stands for anything. It covers every
-    parameter it matches; the pattern "" covers the weights, which have two axes or more.
+    parameter it matches; the pattern "" covers the weights, which have two axes or more and are not
+    those of a normalisation.
     """
+    if not rules:
+        return []
+    modules = network.modules()
+    norms = {path for path, module in modules.items() if isinstance(module, Normalisation)}
+
+    def covers(pattern: str, path: str, tensor: Tensor) -> bool:
+        if pattern:
+            return fnmatchcase(path, pattern)
+        return tensor.ndim > 1 and path.rpartition(".")[0] not in norms
+
     return [
         (tensor, rule)
         for pattern, rule in rules.items()
-        for path, tensor in parameters.items()
-        if (fnmatchcase(path, pattern) if pattern else tensor.ndim > 1)
+        for path, tensor in network.named_parameters().items()
+        if covers(pattern, path, tensor)
     ]
 
 

@@ -80,11 +80,13 @@ class Step:
                 self._divide(sum(scored.weight for scored in outcome.scored))
             if self.penalties:
                 outcome.penalty = self._penalise()
+            memory = self.optimizer.snapshot()
             self.optimizer.step(self.parameters)
             for parameter, constraint in self.constraints:
                 parameter.data = constraint(parameter.data)
             moved = (*self.parameters.values(), *self.buffers)
             if not all(_is_finite(tensor.data) for tensor in moved):
+                self.optimizer.restore(memory)
                 outcome.problem = "the update is not finite"
 
     def _backward(self, batch: Batch, outcome: Outcome) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.arrays import Array, Shape
 from pellucid.nn import Loss
+from pellucid.optim.checks import is_number
 from pellucid.train.batches import Batch
 from pellucid.train.metrics import Metric
 
@@ -32,7 +33,7 @@ def weighted(batch: Batch, class_weight: ClassWeight, loss: Loss, output: Shape)
     labels, k = _classes(batch.y, loss, output)
     names, positions = np.unique(labels, return_inverse=True)
     if isinstance(class_weight, Mapping):
-        _check(class_weight, k, loss)
+        _check(class_weight, _codes(names, k, loss))
         factors = np.array([class_weight.get(name.item(), 1) for name in names], np.float64)
     elif _is_balanced(class_weight):
         counts = np.bincount(positions, batch.weight)
@@ -65,12 +66,18 @@ def refuse_for_loaders(
             raise ValueError(f"expected no {name} with a loader, got one; {fix}")
 
 
-def check_metrics(metrics: Sequence[Metric]) -> None:
-    """Refuse metrics whose function takes no weights.
+def check_weighable(loss: Loss, metrics: Sequence[Metric]) -> None:
+    """Refuse a loss or metrics of one's own that take no weights.
 
     Raises:
         TypeError: names the first.
     """
+    if not _takes_weights(loss.forward):
+        raise TypeError(
+            "expected a loss that takes sample_weight where examples are weighted, got "
+            f"{type(loss).__name__}, which does not; define per_example instead of forward, or "
+            "give forward a parameter sample_weight=None"
+        )
     for metric in metrics:
         if not _takes_weights(metric.function):
             raise TypeError(
@@ -116,17 +123,24 @@ def _classes(y: Array, loss: Loss, output: Shape) -> tuple[Array, int]:
     )
 
 
-def _check(class_weight: Mapping[Any, float], classes: int, loss: Loss) -> None:
+def _codes(names: Array, classes: int, loss: Loss) -> Sequence[int]:
+    """Return the labels that can occur beside these; no and yes may be 0 and 1, or -1 and +1."""
+    if loss.task != "binary" or loss.probabilistic or 0 in names:
+        return range(classes)
+    return (-1, 1) if -1 in names else (-1, 0, 1)
+
+
+def _check(class_weight: Mapping[Any, float], allowed: Sequence[int]) -> None:
     """Refuse labels that cannot occur and weights that are none."""
-    allowed = range(-1 if loss.task == "binary" and not loss.probabilistic else 0, classes)
     unknown = [label for label in class_weight if label not in allowed]
     if unknown:
+        which = f"from {allowed[0]} to {allowed[-1]}" if 0 in allowed else "-1 and 1"
         raise ValueError(
-            f"expected class_weight for labels from {allowed[0]} to {allowed[-1]}, got "
+            f"expected class_weight for labels {which}, got "
             f"{unknown[0]!r}; use the labels that are in y"
         )
     for label, weight in class_weight.items():
-        if isinstance(weight, bool | str) or not 0 <= weight < np.inf:
+        if not is_number(weight) or not 0 <= weight < np.inf:
             raise ValueError(
                 f"expected class_weight of at least 0, got {weight!r} for label {label!r}"
             )

@@ -8,6 +8,8 @@ named by ``link``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pellucid.errors import unknown
 from pellucid.nn.losses.base import Loss, Task
 from pellucid.nn.losses.checks import check_labels, check_probabilities, check_weights
@@ -53,6 +55,12 @@ def loss(choice: str | Loss) -> Loss:
     """Return a loss by name, or as given."""
     if isinstance(choice, Loss):
         return choice
+    given: Any = choice
+    if callable(given) and not isinstance(given, type):
+        raise TypeError(
+            f"expected a loss, or the name of one, got {given!r:.80}; make it a class that "
+            "inherits from nn.Loss and defines per_example(prediction, target), one loss an example"
+        )
     if choice not in LOSSES:
         raise unknown("loss", choice, LOSSES)
     return LOSSES[choice]()

@@ -52,6 +52,12 @@ class Loss(Module):
         self.check_prediction(prediction)
         self.check(prediction.shape, target.data)
         losses = self.per_example(prediction, target)  # (N,)
+        if losses.shape != prediction.shape[:1]:  # weights would be broadcast against it
+            raise ShapeError(
+                f"{type(self).__name__}.per_example: expected one loss an example, shape "
+                f"{prediction.shape[:1]}, got {losses.shape}; average over the outputs alone, for "
+                "example .mean(-1)"
+            )
         weights = self.example_weight(prediction, target)
         if sample_weight is not None:
             given = as_tensor(sample_weight).astype(prediction.dtype)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any
+
 import numpy as np
 
 from pellucid.arrays import Array, Shape
 from pellucid.errors import ShapeError
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, Python's or NumPy's, and no truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_classes(name: str, shape: Shape, target: Array) -> None:

@@ -19,6 +19,7 @@ from pellucid.nn.losses.checks import (
     check_labels,
     check_probabilities,
     check_weights,
+    is_number,
 )
 
 EPSILON = 1e-7  # probabilities are held between this and 1 - this before their logarithm is taken
@@ -33,8 +34,9 @@ class CrossEntropyLoss(Loss):
         L = sum_i sum_j c_j q_ij (-ln p_ij) / sum_i sum_j c_j t_ij,   q = (1 - e) t + e / C
 
     For labels this is PyTorch's cross_entropy. For rows of probabilities PyTorch divides by the
-    number of examples even with class weights; here one-hot rows and labels mean the same. Label
-    smoothing: Szegedy et al., "Rethinking the Inception architecture", CVPR 2016.
+    number of examples even with class weights; here one-hot rows and labels mean the same. Bishop,
+    Pattern Recognition and Machine Learning, 2006, section 4.3.4; label smoothing: Szegedy et al.,
+    "Rethinking the Inception architecture", CVPR 2016.
 
     Args:
         label_smoothing: the share e of the target that is spread over all classes, in [0, 1).
@@ -63,7 +65,7 @@ class CrossEntropyLoss(Loss):
         class_weight: Sequence[float] | Array | None = None,
         from_logits: bool = True,
     ) -> None:
-        if isinstance(label_smoothing, bool) or not 0 <= label_smoothing < 1:
+        if not is_number(label_smoothing) or not 0 <= label_smoothing < 1:
             raise ValueError(
                 "CrossEntropyLoss: expected label_smoothing of at least 0 and below 1, got "
                 f"{label_smoothing!r}; try 0.1"
@@ -135,7 +137,7 @@ class BCELoss(Loss):
 
     Computed as softplus(z) - z y, which neither overflows nor takes the log of 0. Prediction and
     target are both ``(N, ...)``, targets in [0, 1]; several outputs are independent questions
-    (multi-label).
+    (multi-label). Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.2.
 
     Args:
         from_logits: False if the prediction holds the probabilities p. They are held between 1e-7

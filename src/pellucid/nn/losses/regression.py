@@ -7,10 +7,15 @@ import math
 from pellucid.autograd import Tensor
 from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
 from pellucid.nn.losses.base import Loss, mean_of_outputs
+from pellucid.nn.losses.checks import is_number
 
 
 class MSELoss(Loss):
-    """L = mean (prediction - target)^2 over examples and outputs; both ``(N, ...)``."""
+    """L = mean (prediction - target)^2 over examples and outputs; both ``(N, ...)``.
+
+    Up to constants -ln p of targets with normal noise. Bishop, Pattern Recognition and Machine
+    Learning, 2006, section 3.1.1, where the sum is halved instead.
+    """
 
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean squared difference of each example."""
@@ -18,7 +23,11 @@ class MSELoss(Loss):
 
 
 class MAELoss(Loss):
-    """L = mean |prediction - target| over examples and outputs; both ``(N, ...)``."""
+    """L = mean |prediction - target| over examples and outputs; both ``(N, ...)``.
+
+    Outliers pull at it less than at the square. The slope at 0 is 0. Boyd and Vandenberghe, Convex
+    Optimization, 2004, section 6.1.
+    """
 
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean absolute difference of each example."""
@@ -37,7 +46,7 @@ class HuberLoss(Loss):
     """
 
     def __init__(self, delta: float = 1.0) -> None:
-        if isinstance(delta, bool) or not 0 < delta < math.inf:
+        if not is_number(delta) or not 0 < delta < math.inf:
             raise ValueError(f"HuberLoss: expected delta to be a positive number, got {delta!r}")
         self.delta = float(delta)
 

@@ -1,0 +1,126 @@
+"""Functions that fold axes away, or look along them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Axis
+from pellucid.autograd.apply import floating
+from pellucid.autograd.tensor import Tensor, apply, as_tensor
+from pellucid.errors import ShapeError
+from pellucid.ops import normalise, reduce
+
+
+def sum(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the sum over axes."""
+    return as_tensor(x).sum(axis, keepdims)
+
+
+def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the mean over axes."""
+    return as_tensor(x).mean(axis, keepdims)
+
+
+def var(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+    """Return the variance over axes: squared deviations divided by n - ddof."""
+    return as_tensor(x).var(axis, keepdims, ddof)
+
+
+def std(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+    """Return the standard deviation over axes."""
+    return as_tensor(x).std(axis, keepdims, ddof)
+
+
+def max(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element over axes."""
+    return as_tensor(x).max(axis, keepdims)
+
+
+def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element over axes."""
+    return as_tensor(x).min(axis, keepdims)
+
+
+def any(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether one element over axes is true."""
+    return as_tensor(x).any(axis, keepdims)
+
+
+def all(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether all elements over axes are true."""
+    return as_tensor(x).all(axis, keepdims)
+
+
+def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index of the first largest element."""
+    return as_tensor(x).argmax(axis, keepdims)
+
+
+def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index of the first smallest element."""
+    return as_tensor(x).argmin(axis, keepdims)
+
+
+def norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the Euclidean length over axes; its gradient at 0 is 0."""
+    return apply(reduce.Norm, as_tensor(x), axis=axis, keepdims=keepdims)
+
+
+def logsumexp(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return ln sum e^x over axes, without overflow."""
+    return apply(reduce.LogSumExp, as_tensor(x), axis=axis, keepdims=keepdims)
+
+
+def softmax(x: Any, /, *, axis: int = -1) -> Tensor:
+    """Return e^x / sum e^x along an axis."""
+    return apply(reduce.Softmax, as_tensor(x), axis=axis)
+
+
+def log_softmax(x: Any, /, *, axis: int = -1) -> Tensor:
+    """Return ln softmax(x) along an axis, without overflow."""
+    return apply(reduce.LogSoftmax, as_tensor(x), axis=axis)
+
+
+def cross_entropy(z: Any, y: Any, /) -> Tensor:
+    """Return -ln softmax(z[i])[y[i]] for logits z ``(N, C)`` and integer labels y ``(N,)``.
+
+    Raises:
+        IndexError: a label is not from 0 to C - 1.
+        ShapeError: there is not one label for each row.
+        TypeError: the labels are no integers.
+    """
+    logits, labels = floating(as_tensor(z)), as_tensor(y)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ShapeError(
+            f"cross_entropy: expected logits (N, C) and labels (N,), got {logits.shape} and "
+            f"{labels.shape}"
+        )
+    if labels.dtype.kind not in "iub" and labels.size:
+        raise TypeError(f"cross_entropy: expected integer labels, got {labels.dtype}")
+    if labels.dtype.kind not in "iu":  # as an index True would be a mask, not the number 1
+        labels = labels.astype(np.int64)
+    _check_labels(labels.data, logits.shape[1])
+    return apply(reduce.CrossEntropy, logits, labels)
+
+
+def _check_labels(y: Any, classes: int) -> None:
+    """Refuse labels out of range; -1 would be the last class as an index, and none in the rule."""
+    if not isinstance(y, np.ndarray) or y.size == 0 or (y.min() >= 0 and y.max() < classes):
+        return
+    place = np.argmax((y < 0) | (y >= classes))
+    raise IndexError(
+        f"cross_entropy: expected labels from 0 to {classes - 1}, got {y[place]} at {place}; "
+        "number the classes from 0, and leave out rows without a label"
+    )
+
+
+def standardise(x: Any, /, *, axis: Axis = None, eps: float = 1e-5) -> Tensor:
+    """Return (x - mean) / sqrt(var + eps) over axes, the heart of batch and layer normalisation."""
+    return apply(normalise.Standardise, as_tensor(x), axis=axis, eps=float(eps))
+
+
+def rms_normalise(x: Any, /, *, axis: Axis = None, eps: float = 1e-6) -> Tensor:
+    """Return x / sqrt(mean(x^2) + eps) over axes."""
+    return apply(normalise.RmsNormalise, as_tensor(x), axis=axis, eps=float(eps))
