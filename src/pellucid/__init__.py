@@ -23,6 +23,37 @@ from pellucid.autograd import (
     no_grad,
     value_and_grad,
 )
+from pellucid.autograd import functions as _functions
 from pellucid.autograd.functions import *
+from pellucid.compiler.api import Compiled, compile
 from pellucid.errors import GraphError, ShapeError
 from pellucid.version import __version__
+
+__all__ = [
+    "Compiled",
+    "GradcheckReport",
+    "GradientError",
+    "GraphError",
+    "ShapeError",
+    "Tensor",
+    "__version__",
+    "as_tensor",
+    "assert_gradients",
+    "compile",
+    "data",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "hvp",
+    "interop",
+    "jacobian",
+    "nn",
+    "no_grad",
+    "optim",
+    "persist",
+    "scalar",
+    "train",
+    "value_and_grad",
+    "viz",
+]
+__all__ += _functions.__all__

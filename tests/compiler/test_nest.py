@@ -12,7 +12,7 @@ pytest.importorskip("llvmlite")
 
 from hypothesis import HealthCheck, given, settings
 
-from pellucid.compiler.kernels import Access, DType, Instruction, Nest, Stage, Store
+from pellucid.compiler.kernels import Access, DType, Instruction, Nest, Reduction, Stage, Store
 from pellucid.compiler.llvm import nest
 from pellucid.compiler.llvm.target import AVX2, SSE2, Target, host
 from support.nests import compiled, compiled_all, interpret
@@ -174,6 +174,52 @@ def test_integer_powers(machine: Target) -> None:
         np.testing.assert_array_equal(out, x**n)
         compiled(unary_power(dtype, 5, 35), machine)(x, out)
         np.testing.assert_array_equal(out, x**5)
+
+
+REDUCTIONS = {
+    "sum": NUMBERS, "prod": NUMBERS, "max": ALL, "min": ALL, "any": ALL, "all": ALL,
+}  # fmt: skip
+
+
+def reduction(op: Any, dtype: DType, size: int, along: bool) -> Nest:
+    """Return the reduction of the rows, or of the columns, of a matrix of ``size`` by 19."""
+    rows, inner = (size, 19) if along else (19, size)
+    place = (19, 1) if along else (1, 19)
+    result = "bool" if op in ("any", "all") else dtype
+    stage = Stage(
+        (inner,),
+        (Instruction("load", (), dtype, Access(0, place)),),
+        reductions=(Reduction(op, 0),),
+        last=(Store(1, Access(1, (1,))),),
+    )
+    name = f"{op}_{dtype}_{size}_{along}"
+    return Nest(name, (dtype, result), (rows,), (stage,), "inner" if along else "outer")
+
+
+@every_target
+@pytest.mark.parametrize("op", REDUCTIONS)
+def test_reductions(op: str, machine: Target) -> None:
+    kernels = [
+        reduction(op, dtype, size, along)
+        for dtype in REDUCTIONS[op]
+        for size in SIZES
+        for along in (True, False)
+    ]
+    for kernel, run in zip(kernels, compiled_all(kernels, machine), strict=True):
+        dtype, result = kernel.buffers
+        axis = 1 if kernel.vector == "inner" else 0
+        size = kernel.outer[0] * kernel.stages[0].inner[0]
+        x = sample(dtype, size)
+        if dtype in FLOATS and op in ("sum", "prod"):  # such that no order of them rounds
+            x = np.random.default_rng(0).choice([-1, 1, 2, 0.5], size).astype(dtype)
+            x[::50] = np.nan
+        x = x.reshape(-1, 19)
+        out = np.zeros(kernel.outer, result)
+        run(x.reshape(-1), out)
+        with np.errstate(all="ignore"):
+            whole = {"dtype": dtype} if op in ("sum", "prod") else {}
+            wanted = getattr(np, op)(x, axis=axis, **whole)
+        np.testing.assert_array_equal(out, wanted, strict=True, err_msg=kernel.name)
 
 
 @every_target

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from pellucid.compiler.kernels import Access, DType, Instruction, Nest, Reduction, Stage, Store
+from pellucid.compiler.kernels import (
+    Access,
+    DType,
+    Instruction,
+    Nest,
+    Reduction,
+    Stage,
+    Store,
+    Vector,
+)
 
 SIZES = st.sampled_from([1, 1, 2, 3, 5, 15, 16, 17, 31, 33, 100])
 DTYPES: tuple[DType, ...] = ("float32", "float64", "int32", "int64", "uint32", "bool")
@@ -27,6 +36,7 @@ class Drawing:
 
     draw: Any
     outer: tuple[int, ...] = ()
+    vector: Vector = "none"
     buffers: list[Any] = field(default_factory=list)
     dtypes: list[DType] = field(default_factory=list)  # of the values so far
     known: dict[int, bool] = field(default_factory=dict)  # usable values: sums of them are exact?
@@ -136,7 +146,9 @@ class Drawing:
         dtype = self.dtypes[value]
         add = dtype != "bool" and self.draw(st.integers(0, 3)) == 0
         index = self.pick("int32", "int64", "uint32")
-        if index is not None and self.draw(st.integers(0, 4)) == 0:
+        # lanes of an outer axis take the turns of inner loops together: another order
+        ordered = self.vector != "outer" or len(sizes) == len(self.outer)
+        if index is not None and ordered and self.draw(st.integers(0, 4)) == 0:
             access = self.access(dtype, sizes, apart=False, exact=True)
             limit = self.draw(st.integers(1, 20))
             self.widen(access.buffer, limit * 2)
@@ -194,8 +206,8 @@ def nests(draw: Any) -> tuple[Nest, list[Any]]:
     drawing = Drawing(draw)
     drawing.outer = sizes(PLACES, 0)
     room = PLACES // max(1, int(np.prod(drawing.outer)))
-    vectors = ["inner", "none", "outer"] if drawing.outer else ["inner", "none"]
-    vector = draw(st.sampled_from(vectors))
+    vectors: list[Vector] = ["inner", "none", "outer"] if drawing.outer else ["inner", "none"]
+    drawing.vector = draw(st.sampled_from(vectors))
     stages = [drawing.stage(sizes(room, 0)) for _ in range(draw(st.integers(1, 3)))]
     dtypes = tuple(buffer.dtype.name for buffer in drawing.buffers)
-    return Nest("kernel", dtypes, drawing.outer, tuple(stages), vector), drawing.buffers
+    return Nest("kernel", dtypes, drawing.outer, tuple(stages), drawing.vector), drawing.buffers

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from typing import Any
 
 import numpy as np
 
 from pellucid.arrays import Array, Shape
-from pellucid.compiler.primitives import ELEMENTWISE, PRIMITIVES
+from pellucid.compiler.primitives import ELEMENTWISE, PRIMITIVES, REDUCTIONS
 
 Params = tuple[tuple[str, Any], ...]
 
@@ -56,7 +57,7 @@ class Graph:
     def nodes(self) -> list[Node]:
         """Return every node that an output needs, and all inputs, operands before their users."""
         listed: dict[Node, None] = dict.fromkeys(self.inputs.values())
-        stack: list[Any] = list(reversed(self.outputs.values()))
+        stack: list[Any] = list(self.outputs.values())[::-1]
         while stack:
             node = stack.pop()
             if node is None:
@@ -132,8 +133,9 @@ def complaint(node: Node, known: set[Node]) -> str:
     if node.op == "input":
         return "" if node in known else "an input that the graph does not list"
     if node.op == "constant":
-        same = node.value is not None and node.value.shape == node.shape
-        return "" if same and node.value.dtype == node.dtype else "its value is of another type"
+        value = np.asarray(node.value)
+        same = (value.shape, value.dtype) == (node.shape, node.dtype)
+        return "" if same else "its value is of another type"
     if node.op not in PRIMITIVES:
         return f"{node.op} is no primitive"
     if any(operand not in known for operand in node.inputs):
@@ -155,17 +157,39 @@ def infer(op: str, inputs: Sequence[Any], params: Params) -> tuple[Shape, np.dty
     """Return the shape and the dtype of a primitive's result.
 
     Elementwise results have the broadcast shape, and the dtype that NumPy finds for single
-    elements. The others are asked of NumPy, on arrays of zeros that hold a single element.
+    elements; reductions alike. The others are asked of NumPy, once, on arrays of zeros that hold a
+    single element.
     """
-    if op in ELEMENTWISE:
-        shape = np.broadcast_shapes(*(x.shape for x in inputs))
-        return shape, np.asarray(run(op, [np.ones((), x.dtype) for x in inputs], params)).dtype
+    return _inferred(op, tuple((x.shape, x.dtype) for x in inputs), params)
+
+
+@cache
+def _inferred(
+    op: str, types: tuple[tuple[Shape, np.dtype[Any]], ...], params: Params
+) -> tuple[Shape, np.dtype[Any]]:
     if op == "matmul":
-        a, b = inputs
-        return matmul_shape(a.shape, b.shape), np.result_type(a.dtype, b.dtype)
-    zeros = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in inputs]
+        (a, kind), (b, other) = types
+        return matmul_shape(a, b), np.result_type(kind, other)
+    if op in ELEMENTWISE:
+        ones = [np.ones((), dtype) for _, dtype in types]
+        shape = np.broadcast_shapes(*(shape for shape, _ in types))
+        return shape, np.asarray(run(op, ones, params)).dtype
+    if op in REDUCTIONS and 0 not in types[0][0]:  # of nothing there is no maximum
+        ((shape, dtype),) = types
+        settings = dict(params)
+        out = np.asarray(run(op, [np.ones(1, dtype)], ()))
+        return reduced(shape, settings["axis"], settings["keepdims"]), out.dtype
+    zeros = [np.broadcast_to(np.zeros((), dtype), shape) for shape, dtype in types]
     out = np.asarray(run(op, zeros, params))
     return out.shape, out.dtype
+
+
+def reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
+    """Return the shape of a reduction over axes."""
+    if any(not 0 <= a < len(shape) for a in axes):
+        raise ValueError(f"expected axes of an array {shape}, got {axes}")
+    sizes = (1 if a in axes else n for a, n in enumerate(shape))
+    return tuple(n for a, n in enumerate(sizes) if keepdims or a not in axes)
 
 
 def matmul_shape(a: Shape, b: Shape) -> Shape:

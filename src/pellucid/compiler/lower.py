@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from pellucid.arrays import Shape
+from pellucid.compiler.collapse import collapsed
 from pellucid.compiler.graph import Node
 from pellucid.compiler.kernels import (
     Access,
@@ -19,10 +24,22 @@ from pellucid.compiler.kernels import (
     Vector,
 )
 from pellucid.compiler.primitives import REDUCTIONS
-from pellucid.compiler.schedule import Group, Schedule, contiguous, is_full, place, stretched
+from pellucid.compiler.schedule import (
+    JOINS,
+    Group,
+    Schedule,
+    contiguous,
+    is_full,
+    place,
+    sliced,
+    stretched,
+)
 
 COSTLY = frozenset({"exp", "expm1", "log", "log1p", "tanh", "erf", "sin", "cos", "power", "sqrt",
                     "divide"})  # fmt: skip
+
+
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,9 @@ def lower(plan: Schedule) -> tuple[list[Call], dict[Node, None]]:
     for number, group in enumerate(plan.groups):
         node = next(iter(group.nodes))
         if node.op == "matmul":
-            calls.append(product(node, f"k{number}"))
+            calls += products(node, f"k{number}")
+        elif node.op in JOINS:
+            calls += joined(node, f"k{number}")
         elif node.op == "scatter_add":
             calls += scatter(node, f"k{number}")
         else:
@@ -49,15 +68,23 @@ def lower(plan: Schedule) -> tuple[list[Call], dict[Node, None]]:
     return calls, kept
 
 
-def product(node: Node, name: str) -> Call:
-    """Return the product of two matrices."""
-    (m, k), n = node.inputs[0].shape, node.inputs[1].shape[1]
+def products(node: Node, name: str) -> list[Call]:
+    """Return the products of two matrices, or of two stacks of them, one by one."""
     a, b = (place(x) for x in node.inputs)
+    *batch, m, n = node.shape
+    k = node.inputs[0].shape[-1]
+    left = stretched(node.inputs[0].shape, a.strides, (*batch, m, k))
+    right = stretched(node.inputs[1].shape, b.strides, (*batch, k, n))
     kernel = Gemm(
         name, str(node.dtype), m, n, k,  # type: ignore[arg-type]
-        unit(a.strides, (m, k)), unit(b.strides, (k, n)), n,
+        unit(left[-2:], (m, k)), unit(right[-2:], (k, n)), n,
     )  # fmt: skip
-    return Call(kernel, (a.stored, b.stored, node), (a.offset, b.offset, 0))
+    calls = []
+    for number, index in enumerate(np.ndindex(*batch)):
+        first = a.offset + sum(i * s for i, s in zip(index, left, strict=False))
+        second = b.offset + sum(i * s for i, s in zip(index, right, strict=False))
+        calls.append(Call(kernel, (a.stored, b.stored, node), (first, second, number * m * n)))
+    return calls
 
 
 def unit(strides: tuple[int, ...], shape: tuple[int, int]) -> tuple[int, int]:
@@ -70,17 +97,50 @@ def unit(strides: tuple[int, ...], shape: tuple[int, int]) -> tuple[int, int]:
     return (rows, columns) if 1 in (rows, columns) else (rows, 1)
 
 
+def filled(node: Node, value: Any, name: str) -> Call:
+    """Return the loop that writes one value everywhere."""
+    number = Instruction("constant", (), kind(node), value=value)
+    stage = Stage((), (number,), (Store(0, Access(0, (1,))),))
+    return Call(Nest(name, (kind(node),), (node.size,), (stage,)), (node,))
+
+
+def joined(node: Node, name: str) -> list[Call]:
+    """Return the loops that write each operand of a concat, stack or pad to its part."""
+    calls = []
+    if node.op == "pad":
+        value = node.dtype.type(dict(node.params).get("value", 0)).item()
+        calls.append(filled(node, value, f"{name}_fill"))
+    for number, (x, key) in enumerate(zip(node.inputs, parts(node), strict=True)):
+        calls.append(placed_at(node, x, key, f"{name}_{number}"))
+    return calls
+
+
+def parts(node: Node) -> list[Key]:
+    """Return the key of each operand's part in the result of a concat, stack or pad."""
+    if node.op == "pad":
+        sizes = zip(node.param("widths"), node.inputs[0].shape, strict=True)
+        return [tuple(("slice", low, low + n, 1) for (low, _), n in sizes)]
+    axis = node.param("axis") % len(node.shape)
+    before = tuple(("slice", None, None, None) for _ in range(axis))
+    if node.op == "stack":
+        return [(*before, number) for number in range(len(node.inputs))]
+    found, start = [], 0
+    for x in node.inputs:
+        found.append((*before, ("slice", start, start + x.shape[axis], 1)))
+        start += x.shape[axis]
+    return found
+
+
 def scatter(node: Node, name: str) -> list[Call]:
     """Return two kernels: zeros, and the loop that adds the values in their order."""
-    zero = Instruction("constant", (), kind(node), value=0)
-    everywhere = Access(0, (1,))
-    stage = Stage((), (zero,), (Store(0, everywhere),))
-    clear = Nest(f"{name}_zeros", (kind(node),), (node.size,), (stage,))
-
+    clear = filled(node, 0, f"{name}_zeros")
     values, *indices = node.inputs
+    if not indices:
+        return [clear, placed_at(node, values, node.param("key"), name)]
     depth = len(indices)
-    shared = len(values.shape) - (len(node.shape) - depth)  # axes that the indices run over
-    domain = values.shape
+    rest = node.shape[depth:]  # axes that the indices leave alone
+    shared = np.broadcast_shapes(*(i.shape for i in indices))
+    domain = (*shared, *rest)
     buffers: list[Node] = []
     body = []
 
@@ -88,9 +148,9 @@ def scatter(node: Node, name: str) -> list[Call]:
         where = place(x)
         if where.stored not in buffers:
             buffers.append(where.stored)
-        lead = x.shape if x is values else (*x.shape, *(1,) * (len(domain) - shared))
-        strides = where.strides if x is values else (*where.strides, *(0,) * (len(domain) - shared))
-        access = Access(buffers.index(where.stored), stretched(lead, strides, domain), where.offset)
+        more = () if x is values else tuple(1 for _ in rest)
+        steps = stretched((*x.shape, *more), (*where.strides, *(0 for _ in more)), domain)
+        access = Access(buffers.index(where.stored), steps, where.offset)
         body.append(Instruction("load", (), kind(x), access))
         return len(body) - 1
 
@@ -98,28 +158,28 @@ def scatter(node: Node, name: str) -> list[Call]:
     places = tuple(load(x) for x in indices)
     buffers.append(node)
     strides = contiguous(node.shape)
-    target = Access(len(buffers) - 1, (*(0,) * shared, *strides[depth:]))
+    target = Access(len(buffers) - 1, (*(0 for _ in shared), *strides[depth:]))
     store = Store(value, target, True, places, strides[:depth], node.shape[:depth])
     nest = Nest(
         name, tuple(map(kind, buffers)), domain, (Stage((), tuple(body), (store,)),), "none"
     )
-    return [Call(clear, (node,)), Call(nest, tuple(buffers))]
+    return [clear, Call(nest, tuple(buffers))]
+
+
+def placed_at(node: Node, values: Node, key: Key, name: str) -> Call:
+    """Return the loop that writes values to the part of a node that a key of slices picks out."""
+    shape, strides, offset = sliced(node.shape, contiguous(node.shape), key)
+    where = place(values)
+    source = Access(0, stretched(values.shape, where.strides, shape), where.offset)
+    load = Instruction("load", (), kind(values), source)
+    stage = Stage((), (load,), (Store(0, Access(1, strides, offset)),))
+    nest = Nest(name, (kind(values), kind(node)), shape, (stage,))
+    return Call(collapsed(nest), (where.stored, node))
 
 
 def kind(node: Node) -> Any:
     """Return the dtype of a node's elements in memory."""
     return str(node.dtype)
-
-
-@dataclass
-class Pass:
-    """What is known of one stage while it is written; values stand for nodes, not yet numbered."""
-
-    body: list[Any] = field(default_factory=list)
-    reductions: list[Node] = field(default_factory=list)
-    after: list[Any] = field(default_factory=list)
-    stores: list[Node] = field(default_factory=list)
-    last: list[Node] = field(default_factory=list)
 
 
 class Loops:
@@ -128,8 +188,6 @@ class Loops:
     def __init__(self, group: Group, kept: dict[Node, None], name: str) -> None:
         self.group, self.kept, self.name = group, kept, name
         self.buffers: list[Node] = []
-        self.stages: list[Pass] = []
-        # (stage, where, node) -> number; "where" is body or after
         self.axes, self.split = order(group)
 
     def call(self) -> Call:
@@ -149,8 +207,9 @@ class Loops:
         return Call(collapsed(nest), tuple(self.buffers))
 
     def _along_rows(self) -> bool:
-        """Whether the last axis of the domain is reduced."""
-        return self.split < len(self.axes) and self.axes[-1] == len(self.group.domain) - 1
+        """Whether the last axis of the domain is reduced, leaving out those of size 1."""
+        long = [a for a, n in enumerate(self.group.domain) if n != 1] or self.axes
+        return bool(long) and long[-1] in self.axes[self.split :]
 
     def _stages(self) -> dict[Node, int]:
         """Return the stage of each member: one more than that of a reduction it depends on."""
@@ -222,23 +281,25 @@ class Loops:
             count += 1
         after: list[Instruction] = []
         begin = count
-        loaded: dict[Node, int] = {}
+        loaded: dict[tuple[Node, Shape], int] = {}
 
-        def outer(x: Node) -> int:
-            """Return the number of a value of the outer place."""
+        def outer(x: Node, shape: Shape) -> int:
+            """Return the number of a value of the outer place, for a node of that shape."""
             if x in known:
                 return known[x]
-            if x not in loaded:
-                loaded[x] = self._load(x, self._outer_shape(x), after, begin, outer_only=True)
-            return loaded[x]
+            if (x, shape) not in loaded:
+                loaded[x, shape] = self._load(x, shape, after, begin, outer_only=True)
+            return loaded[x, shape]
 
-        last = []
         for node in members:
             if node.op not in REDUCTIONS and not self._is_full(node):
-                known[node] = self._compute(node, outer, after, begin)
-        for node in members:
-            if not self._is_full(node) and node in self.kept:
-                last.append(Store(known[node], self._outer_access(node)))
+                of_shape = partial(outer, shape=node.shape)
+                known[node] = self._compute(node, of_shape, after, begin)
+        last = [
+            Store(known[node], self._outer_access(node))
+            for node in members
+            if not self._is_full(node) and node in self.kept
+        ]
         inner = tuple(self.group.domain[a] for a in self.axes[self.split :])
         made = Stage(
             inner,
@@ -308,7 +369,7 @@ class Loops:
     def _outer_access(self, node: Node) -> Access:
         """Return the access to one element for each outer place."""
         if not self.group.alone:
-            return self._access(node, self._outer_shape(node), outer_only=True)
+            return self._access(node, node.shape, outer_only=True)
         strides = contiguous(node.shape)
         if len(node.shape) == len(self.axes):  # the reduced axes are kept with size 1
             strides = tuple(strides[a] for a in self.axes[: self.split])
@@ -332,11 +393,6 @@ class Loops:
         """Return strides of the domain's axes in the order of the loops."""
         return tuple(strides[a] for a in self.axes)
 
-    def _outer_shape(self, node: Node) -> tuple[int, ...]:
-        """Return the shape of the outer places, with the axes of size 1 that a node has."""
-        outer = tuple(self.group.domain[a] for a in self.axes[: self.split])
-        return (*outer, *(1 for _ in range(len(node.shape) - len(outer))))
-
     def _buffer(self, node: Node) -> int:
         if node not in self.buffers:
             self.buffers.append(node)
@@ -355,54 +411,3 @@ def order(group: Group) -> tuple[tuple[int, ...], int]:
         kept = tuple(a for a in axes if a not in reduced)
         return (*kept, *reduced), len(kept)
     return axes, group.kept
-
-
-def collapsed(nest: Nest) -> Nest:
-    """Return a nest with neighbouring outer loops made one where every access allows it."""
-    outer = list(nest.outer)
-    stages = list(nest.stages)
-    axis = len(outer) - 2
-    while axis >= 0:
-        steps = {
-            (a.strides[axis], a.strides[axis + 1]) for stage in stages for a in accesses(stage)
-        }
-        if all(far == near * outer[axis + 1] for far, near in steps) and not counts(stages):
-            outer[axis : axis + 2] = [outer[axis] * outer[axis + 1]]
-            stages = [without(stage, axis) for stage in stages]
-        axis -= 1
-    return Nest(nest.name, nest.buffers, tuple(outer), tuple(stages), nest.vector)
-
-
-def counts(stages: Sequence[Stage]) -> bool:
-    """Whether a body looks at the loop counters themselves."""
-    return any(i.op == "counter" for stage in stages for i in (*stage.body, *stage.after))
-
-
-def accesses(stage: Stage) -> list[Access]:
-    """Return every access of a stage."""
-    loads = [i.access for i in (*stage.body, *stage.after) if i.access is not None]
-    return [*loads, *(store.access for store in (*stage.stores, *stage.last))]
-
-
-def without(stage: Stage, axis: int) -> Stage:
-    """Return a stage whose accesses have one stride for two axes that were made one."""
-
-    def moved(access: Access) -> Access:
-        strides = (*access.strides[:axis], *access.strides[axis + 1 :])
-        return Access(access.buffer, strides, access.offset)
-
-    def instruction(i: Instruction) -> Instruction:
-        access = None if i.access is None else moved(i.access)
-        return Instruction(i.op, i.args, i.dtype, access, i.value, i.scales, i.limits)
-
-    def store(s: Store) -> Store:
-        return Store(s.value, moved(s.access), s.add, s.args, s.scales, s.limits)
-
-    return Stage(
-        stage.inner,
-        tuple(map(instruction, stage.body)),
-        tuple(map(store, stage.stores)),
-        stage.reductions,
-        tuple(map(instruction, stage.after)),
-        tuple(map(store, stage.last)),
-    )

@@ -6,6 +6,7 @@ They are run in the order of `PASSES`, and the graph is verified after each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,19 +57,28 @@ def simplify(graph: Graph) -> Graph:
             return Node(node.op, (x,), node.shape, node.dtype, (("axes", axes),), line=node.line)
         if node.op == "negative" and x.op == "negative":
             return x.inputs[0]
-        for neutral, ops in ((1, {"multiply": (0, 1), "divide": (1,)}), (0, {"subtract": (1,)})):
+        for neutral, ops in NEUTRAL.items():
             for place in ops.get(node.op, ()):
                 other = inputs[1 - place]
-                same = node_type(other) == node_type(node)
-                if (
-                    same
-                    and inputs[place].op == "constant"
-                    and (inputs[place].value == neutral).all()
-                ):
+                if node_type(other) == node_type(node) and is_all(inputs[place], neutral):
                     return other
         return node
 
     return rebuilt(graph, change)
+
+
+# numbers that leave an operand as it is, and the places where they stand
+NEUTRAL: dict[int, dict[str, tuple[int, ...]]] = {
+    1: {"multiply": (0, 1), "divide": (1,)},
+    0: {"subtract": (1,)},
+}
+
+
+def is_all(node: Node, number: int) -> bool:
+    """Whether a node is a constant that holds nothing but a number; -0 is not 0."""
+    if node.value is None:
+        return False
+    return bool((node.value == number).all() and not np.signbit(node.value.astype("f8")).any())
 
 
 def broadcast_late(graph: Graph) -> Graph:
@@ -112,12 +122,52 @@ def share(graph: Graph) -> Graph:
     return rebuilt(graph, change)
 
 
+def explicit_casts(graph: Graph) -> Graph:
+    """Write down the conversions that NumPy makes on its own, which machine code does not.
+
+    Functions such as tanh turn integers into float64, a sum of bools counts in int64, and numbers
+    stand for truth values where these are asked for. Sums and products of bools become or and and.
+    """
+
+    def change(node: Node, inputs: tuple[Node, ...]) -> Node:
+        op, kinds = node.op, [x.dtype for x in inputs]
+        if op in TRUTH and all(kind == np.bool_ for kind in (*kinds, node.dtype)):
+            return replace(with_inputs(node, inputs), op=TRUTH[op])
+        if op == "where":
+            inputs = (cast(inputs[0], "bool"), *inputs[1:])
+        elif op.startswith("logical_"):
+            inputs = tuple(cast(x, "bool") for x in inputs)
+        elif op in ("sum", "matmul", "concat", "stack") or (
+            op in ELEMENTWISE and op != "astype" and node.dtype.kind == "f"
+        ):
+            inputs = tuple(cast(x, str(node.dtype)) for x in inputs)
+        return with_inputs(node, inputs)
+
+    return rebuilt(graph, change)
+
+
+# what operations on numbers mean for bools
+TRUTH = {
+    "add": "logical_or", "multiply": "logical_and", "maximum": "logical_or",
+    "minimum": "logical_and", "max": "any", "min": "all",
+}  # fmt: skip
+
+
+def cast(node: Node, dtype: str) -> Node:
+    """Return a node in another dtype: itself if it has that."""
+    if node.dtype == np.dtype(dtype):
+        return node
+    kind = np.dtype(dtype)
+    return Node("astype", (node,), node.shape, kind, (("dtype", dtype),), line=node.line)
+
+
 def node_type(node: Node) -> tuple[Any, Any]:
     """Return shape and dtype."""
     return node.shape, node.dtype
 
 
 PASSES: dict[str, Pass] = {
+    "explicit_casts": explicit_casts,
     "fold_constants": fold_constants,
     "simplify": simplify,
     "broadcast_late": broadcast_late,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from pellucid.arrays import Shape
 from pellucid.compiler.graph import Graph, Node, rebuilt, with_inputs
 from pellucid.compiler.primitives import ARRAY, ELEMENTWISE, REDUCTIONS, fill
 
-VIEWS = ("reshape", "permute_dims", "broadcast_to")
+VIEWS = ("reshape", "permute_dims", "broadcast_to", "flip")
 DTYPES = ("float32", "float64", "int32", "int64", "uint32", "bool")
+JOINS = ("concat", "stack", "pad")
+PRODUCTS = 1024  # of matrices in one node: each is a call
 LONGEST = 96  # nodes in a group: beyond, registers would not do
 
 
@@ -125,10 +128,8 @@ def with_copies(graph: Graph) -> Graph:
 
 def has_unit_stride(node: Node) -> bool:
     """Whether a matrix has its rows or its columns in one piece."""
-    if len(node.shape) != 2:
-        return True
-    strides = place(node).strides
-    steps = [s for s, n in zip(strides, node.shape, strict=True) if n > 1]
+    strides = place(node).strides[-2:]
+    steps = [s for s, n in zip(strides, node.shape[-2:], strict=True) if n > 1]
     return all(steps) and (not steps or 1 in steps)
 
 
@@ -165,18 +166,22 @@ def check(node: Node) -> None:
     known = (
         node.op in ELEMENTWISE
         or node.op in REDUCTIONS
-        or node.op in (*VIEWS, "input", "constant", "matmul", "index", "scatter_add")
+        or node.op in (*VIEWS, "input", "constant", "matmul", "index", "scatter_add", *JOINS)
     )
     if not known:
         raise UnsupportedError(f"no native code for {node.op} yet ({node.line})")
     if str(node.dtype) not in DTYPES:
         raise UnsupportedError(f"no native code for {node.dtype} yet ({node.op} at {node.line})")
-    gathers = node.op in ("index", "scatter_add") and not is_view(node)
-    if gathers and (set(node.param("key")) != {ARRAY}):
+    if node.op == "erf" and node.dtype.kind != "f":
+        raise UnsupportedError(f"no native code for erf of {node.dtype} yet ({node.line})")
+    if (
+        node.op in ("index", "scatter_add")
+        and len({part == ARRAY for part in node.param("key")}) > 1
+    ):
         raise UnsupportedError(f"no native code for the key {node.param('key')} yet ({node.line})")
     if node.op == "matmul":
         a, b = node.inputs
-        if node.dtype.kind != "f" or len(b.shape) != 2 or len(a.shape) != 2:
+        if node.dtype.kind != "f" or prod(node.shape[:-2]) > PRODUCTS:
             raise UnsupportedError(f"no native code for {a.type} @ {b.type} yet ({node.line})")
 
 
@@ -309,7 +314,13 @@ def place(node: Node) -> Place:
             below.stored, tuple(below.strides[a] for a in node.param("axes")), below.offset
         )
     if node.op == "index":
-        strides, offset = sliced(before, below.strides, node.param("key"))
+        _, strides, offset = sliced(before, below.strides, node.param("key"))
+        return Place(below.stored, strides, below.offset + offset)
+    if node.op == "flip":
+        axis = node.param("axis")
+        axes = range(len(after)) if axis is None else np.atleast_1d(axis) % len(after)
+        key = tuple(("slice", None, None, -1 if a in axes else None) for a in range(len(after)))
+        _, strides, offset = sliced(before, below.strides, key)
         return Place(below.stored, strides, below.offset + offset)
     if node.op == "broadcast_to":
         return Place(below.stored, stretched(before, below.strides, after), below.offset)
@@ -339,12 +350,15 @@ def stretched(shape: Shape, strides: tuple[int, ...], to: Shape) -> tuple[int, .
 
 def sliced(
     shape: Shape, strides: tuple[int, ...], key: tuple[Any, ...]
-) -> tuple[tuple[int, ...], int]:
-    """Return the strides and the offset of what a key of integers and slices picks out."""
+) -> tuple[Shape, tuple[int, ...], int]:
+    """Return shape, strides and offset of what a key of integers and slices picks out."""
     base = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides)
+    if Ellipsis not in key:  # a single element must not be read: there is none
+        key = (*key, Ellipsis)
     view = base[fill(key, ())]
     offset = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return tuple(0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True)), offset
+    steps = tuple(0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True))
+    return view.shape, steps, offset
 
 
 def reshaped(shape: Shape, strides: tuple[int, ...], to: Shape) -> tuple[int, ...] | None:

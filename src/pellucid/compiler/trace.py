@@ -16,15 +16,27 @@ from typing import Any
 import numpy as np
 
 from pellucid import arrays
-from pellucid.arrays import NUMPY, Array, Shape
+from pellucid.arrays import NUMPY, Shape
 from pellucid.compiler.graph import Graph, Node, infer
-from pellucid.compiler.primitives import ARRAY, ELEMENTWISE
+from pellucid.compiler.primitives import ARRAY, ELEMENTWISE, OPERATORS
 
-HOME = str(Path(arrays.__file__).parents[1])  # lines in here are not the user's
+# lines in here are not the user's
+HOME = str(Path(arrays.__file__).parents[1])
+NUMPY_HOME = str(Path(np.__file__).parent)
+# what NumPy calls the operators
+UFUNCS = {
+    **{name: name for name in (*OPERATORS, "matmul")},
+    "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
+}
 
 
 class TraceError(TypeError):
     """Code that cannot be traced, because it looks at values that are not there yet."""
+
+
+class MissingError(TraceError, AttributeError):
+    """A trace error for what symbols do not have, which is an attribute error as well."""
 
 
 class Symbol:
@@ -35,7 +47,6 @@ class Symbol:
     """
 
     __slots__ = ("__weakref__", "node", "weak")
-    __array_ufunc__ = None  # NumPy leaves ``array + symbol`` to the symbol
     __hash__ = object.__hash__
 
     def __init__(self, node: Node, weak: bool = False) -> None:
@@ -80,6 +91,14 @@ class Symbol:
     def __invert__(self) -> Any:
         return record("bitwise_invert", self)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python and NumPy ask about any object
+            raise AttributeError(name)
+        raise MissingError(
+            f"expected tensors' own operations while code is traced, got .{name} of a plain array "
+            f"at {user_line()}; write it with tensors, without .data"
+        )
+
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise TraceError(
             "expected code that does not look at values while it is traced, got one that asks for "
@@ -87,7 +106,17 @@ class Symbol:
             "keep numbers such as a loss as tensors"
         )
 
-    __array__ = __bool__ = __len__ = __float__ = __int__ = __index__ = __iter__ = _refuse
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **settings: Any) -> Any:
+        """Take over ``array + symbol`` from NumPy; refuse its other functions."""
+        name = UFUNCS.get(ufunc.__name__, "")
+        if not name or method != "__call__" or settings:
+            self._refuse()
+        return record(name, *operands)
+
+    __array__ = __bool__ = __float__ = __int__ = __index__ = __iter__ = _refuse
     item = tolist = _refuse
 
 
@@ -144,13 +173,13 @@ class Tracing:
         """Return x: symbols share no memory."""
         return x
 
-    def zeros_like(self, x: Any, /) -> Array:
-        """Return zeros in the shape and dtype of x: a constant."""
-        return np.zeros(x.shape, x.dtype)
+    def zeros_like(self, x: Any, /) -> Any:
+        """Return zeros in the shape and dtype of x: a constant, and a symbol, to be added to."""
+        return Symbol(as_node(np.zeros(x.shape, x.dtype)))
 
-    def ones_like(self, x: Any, /) -> Array:
-        """Return ones in the shape and dtype of x: a constant."""
-        return np.ones(x.shape, x.dtype)
+    def ones_like(self, x: Any, /) -> Any:
+        """Return ones in the shape and dtype of x, alike."""
+        return Symbol(as_node(np.ones(x.shape, x.dtype)))
 
     def astype(self, x: Any, dtype: Any, /) -> Any:
         """Return x in another dtype."""
@@ -161,7 +190,8 @@ class Tracing:
 
     def clip(self, x: Any, /, *bounds: Any, **named: Any) -> Any:
         """Return x cut to an interval."""
-        low, high = (*bounds, *(named.get(name) for name in ("min", "max")[len(bounds) :]))
+        limits = dict(zip(("min", "max"), bounds, strict=False)) | named
+        low, high = limits.get("min"), limits.get("max")
         x = x if low is None else record("maximum", x, low)
         return x if high is None else record("minimum", x, high)
 
@@ -250,7 +280,7 @@ def split_key(key: Any) -> tuple[tuple[Any, ...], list[Any]]:
     template: list[Any] = []
     parts = []
     for part in key if isinstance(key, tuple) else (key,):
-        if isinstance(part, Symbol | np.ndarray) and part.ndim:
+        if isinstance(part, Symbol | np.ndarray):
             if part.dtype == np.bool_:
                 raise TraceError(
                     "expected shapes that do not depend on values, got a mask as an index at "
@@ -285,8 +315,12 @@ def typed(op: str, operands: tuple[Any, ...]) -> tuple[list[Node], bool]:
     first = 1 if op == "where" else 0  # the condition is a truth value, whatever the others are
     strong, numbers = [], []
     for x in operands[first:]:
-        if isinstance(x, int | float) or (isinstance(x, Symbol) and x.weak):
-            numbers.append(0 if isinstance(x, int) else 0.0)
+        if isinstance(x, np.generic) or not isinstance(x, Symbol | int | float):
+            strong.append(np.ones((), x.dtype))
+        elif isinstance(x, int | float):
+            numbers.append(type(x)(0))
+        elif x.weak:
+            numbers.append(0.0)
         else:
             strong.append(np.ones((), x.dtype))
     dtype = np.result_type(*strong, *numbers) if strong else np.dtype(np.float64)
@@ -318,7 +352,7 @@ def user_line() -> str:
     inner = ""
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(HOME) and not file.startswith("<"):
+        if not file.startswith((HOME, NUMPY_HOME, "<")):
             return f"{Path(file).name}:{frame.f_lineno}"
         if file.startswith(HOME) and "compiler" not in file and not inner:
             inner = f"{Path(file).name}:{frame.f_lineno}"

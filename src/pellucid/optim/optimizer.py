@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias, TypedDict
 from weakref import ref
 
@@ -12,6 +12,7 @@ import numpy as np
 from pellucid import tree
 from pellucid.arrays import Array, DType, namespace
 from pellucid.autograd import Tensor
+from pellucid.compiler.cells import Cell
 from pellucid.errors import ShapeError
 from pellucid.optim import groups as grouping
 from pellucid.optim.checks import Rate, is_number, learning_rate, positive
@@ -172,6 +173,55 @@ class Optimizer:
         """Undo the steps since then, for parameters that are put back as well."""
         self.steps = snapshot.steps
         self.counts, self.state = dict(snapshot.counts), dict(snapshot.state)
+
+    def cells(self) -> dict[str, Cell]:
+        """Return what a compiled step reads and writes: counts, the moments of each parameter."""
+
+        def number(owner: Any, name: Any) -> Cell:
+            def write(value: Any) -> None:
+                owner[name] = int(value) if isinstance(value, float) else value
+
+            return Cell(lambda: owner[name], write, weak=True)
+
+        def moment(path: str, name: str) -> Cell:
+            def write(value: Any) -> None:
+                self.state[path] = self.state[path] | {name: value}
+
+            return Cell(lambda: self.state[path][name], write)
+
+        def scale(value: Any) -> None:
+            self.scale = value
+
+        found = {"steps": number(vars(self), "steps")}
+        found["scale"] = Cell(lambda: self.scale, scale, weak=True)
+        found |= {f"counts.{path}": number(self.counts, path) for path in self.counts}
+        for path, arrays in self.state.items():
+            found |= {f"state.{path}.{name}": moment(path, name) for name in arrays}
+        return found
+
+    def settings(self) -> tuple[Any, ...]:
+        """Return what a compiled step takes as it is when it is traced."""
+        groups = tuple((group.which, *group.settings.items()) for group in self.groups)
+        own = (getattr(self, name) for name in self._names)
+        return (*own, self.clip_value, self.clip_norm, groups)
+
+    def traced(self) -> Callable[[], None]:
+        """Return what undoes a step that was made on symbols.
+
+        Parameters that it moved for the first time have their starting state afterwards.
+        """
+        before, owners, members = self.snapshot(), dict(self._owners), dict(self._members)
+
+        def undo() -> None:
+            fresh = {path: self._owners[path][0]() for path in self.state.keys() - before.state}
+            self.restore(before)
+            self._owners, self._members = owners, members
+            for path, parameter in fresh.items():
+                if parameter is not None:
+                    self.state[path] = self.init(parameter.data)
+                    self.counts[path] = 0
+
+        return undo
 
     def reset(self) -> Self:
         """Forget every step, as if newly made, so that another network can be trained."""

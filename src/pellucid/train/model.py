@@ -15,12 +15,13 @@ from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
-from pellucid.train import inputs, metrics, rules
+from pellucid.train import inputs, metrics, native, rules
 from pellucid.train.batches import FromArrays, Source, groups, is_loader, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
 from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined
 from pellucid.train.interrupt import stopping_on_interrupt
+from pellucid.train.native import Compile
 from pellucid.train.progress import Verbose, progress
 from pellucid.train.step import Step, loss_of
 from pellucid.train.summary import Summary, summarise
@@ -70,6 +71,8 @@ class Model:
         self.penalties = rules.rules(penalty, nn.Penalty, "penalty", network)
         self.constraints = rules.rules(constraint, nn.Constraint, "constraint", network)
         self.input_shape: Shape | None = None
+        self._native: native.Compile = False
+        self._program: native.NativeStep | None = None
 
     # training
 
@@ -83,6 +86,7 @@ class Model:
         sample_weight: Any = None,
         class_weight: ClassWeight = None,
         accumulate: int = 1,
+        compile: Compile = False,  # noqa: A002 - the word for it
         validation_data: Any = None,
         validation_split: float = 0.0,
         callbacks: Sequence[Callback] = (),
@@ -114,6 +118,9 @@ class Model:
                 from labels, or "balanced", n / (classes * examples of the class). Labels (N, T)
                 and several yes-or-no outputs are refused: use ``sample_weight``.
             accumulate: batches an update; the gradient is that of all of them as one batch.
+            compile: True makes each update as one native program (see `pellucid.compile`), and
+                raises where it cannot; "auto" goes on eagerly there. Sums may differ in their last
+                digits. With ``accumulate`` updates are made eagerly.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate after each epoch,
                 or what brings batches of such.
             validation_split: share of the examples to set aside for that instead: drawn at random,
@@ -127,6 +134,7 @@ class Model:
         """
         _positive("epochs", epochs)
         _positive("accumulate", accumulate)
+        self._native = native.checked(compile)
         _check_seed(seed)
         _trainable(self.network)
         split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
@@ -172,7 +180,9 @@ class Model:
         self, training: Source, accumulate: int, run: Run, events: Callback
     ) -> dict[str, float]:
         """Go over the data once; return the epoch's loss and metrics."""
-        step, tally = self._step(accumulates=accumulate > 1), Tally(self.loss, self.metrics)
+        eager = self._step(accumulates=accumulate > 1)
+        step = self._natively(eager) if self._native and accumulate == 1 else eager
+        tally = Tally(self.loss, self.metrics)
         for run.batch, group in enumerate(groups(training.epoch(), accumulate), start=1):
             outcome = step(group)
             if outcome.problem:
@@ -191,6 +201,15 @@ class Model:
             if run.stopped:
                 break
         return tally.logs()
+
+    def _natively(self, step: Step) -> native.NativeStep:
+        """Return the step as compiled code; the one of the epoch before, if nothing changed."""
+        before = self._program
+        if before is None or before.step.unlike(step):
+            before = native.NativeStep(self.network, step, insist=self._native is True)
+            self._program = before
+        before.bound.clear()  # a callback may have changed a setting
+        return before
 
     def _step(self, accumulates: bool) -> Step:
         """Return what makes an update of the parameters there are now."""

@@ -53,6 +53,19 @@ class Step:
     constraints: Sequence[tuple[Tensor, Constraint]] = ()
     accumulates: bool = False
 
+    def unlike(self, other: Step) -> bool:
+        """Whether it moves other parameters, or by other rules."""
+        same = self.loss is other.loss and self.optimizer is other.optimizer
+        return not same or any(
+            [*map(id, mine)] != [*map(id, theirs)]
+            for mine, theirs in (
+                (self.parameters.values(), other.parameters.values()),
+                (self.buffers, other.buffers),
+                (sum(self.penalties, ()), sum(other.penalties, ())),
+                (sum(self.constraints, ()), sum(other.constraints, ())),
+            )
+        )
+
     def __call__(self, batches: Iterable[Batch]) -> Outcome:
         """Make one update; where something is not finite, make none and say so."""
         outcome = Outcome()
@@ -85,7 +98,7 @@ class Step:
             for parameter, constraint in self.constraints:
                 parameter.data = constraint(parameter.data)
             moved = (*self.parameters.values(), *self.buffers)
-            if not all(_is_finite(tensor.data) for tensor in moved):
+            if not all(is_finite(tensor.data) for tensor in moved):
                 self.optimizer.restore(memory)
                 outcome.problem = "the update is not finite"
 
@@ -127,7 +140,7 @@ def loss_of(loss: Loss, prediction: Any, batch: Batch) -> Tensor:
     return loss(prediction, batch.y, batch.weight)
 
 
-def _is_finite(array: Array) -> bool:
+def is_finite(array: Array) -> bool:
     """Whether there is no NaN and no infinity among the elements."""
     if array.dtype.kind != "f":
         return True

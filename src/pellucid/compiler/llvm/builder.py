@@ -342,6 +342,14 @@ class Function:
             x = combine(self.shuffle(x, nothing, range(half)), upper)
         return self.extract(x, 0)
 
+    def any(self, x: Value) -> Value:
+        """Return whether any lane of a vector of bools holds."""
+        if not x.lanes:
+            return x
+        number = f"i{x.lanes}"
+        bits = self.emit(f"bitcast {x.type} {x.text} to {number}", "bool")
+        return self.emit(f"icmp ne {number} {bits.text}, 0", "bool")
+
     # Memory
 
     def offset(self, pointer: Value, index: Value | int, kind: Kind) -> Value:

@@ -40,7 +40,7 @@ def power(f: Function, x: Value, exponent: Value, known: Number | None) -> Value
     """Return x ** exponent; a few ``known`` exponents need no logarithm, as in NumPy."""
     if known == 0.5 and x.kind in FLOATS:
         return f.intrinsic("sqrt", x)
-    if known is not None and known == int(known) and (0 <= known <= 4 or x.kind not in FLOATS):
+    if known is not None and (known in range(5) or x.kind in LIMITS):
         return _product(f, x, int(known))
     if known in (-1, -2) and x.kind in FLOATS:
         return 1.0 / _product(f, x, -int(known))

@@ -9,6 +9,10 @@ A reduction along the vector axis keeps one partial result in each lane: lane l 
 l + lanes, l + 2 lanes, ... of each row. The lanes are then combined by halves. A reduction across
 another axis combines the elements in order.
 
+The elements of a vector take the turns of the loops inside theirs together. Where two of them
+write to one place, as in a scatter, that is another order than one by one, unless there is no loop
+inside.
+
 Two buffers of a nest may lie in the same place if each element is read and written at that place
 alone; a value loaded from a buffer that the nest does not write may be loaded early.
 """
@@ -19,7 +23,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pellucid.compiler.kernels import Access, Instruction, Nest, Reduction, Stage, Store
-from pellucid.compiler.llvm.builder import BYTES, Function, Kind, Value
+from pellucid.compiler.llvm.analysis import Analysis, lanes, vector_axis
+from pellucid.compiler.llvm.builder import Function, Kind, Value
 from pellucid.compiler.llvm.elementwise import (
     LIMITS,
     PRIMITIVES,
@@ -34,8 +39,6 @@ from pellucid.errors import unknown
 
 SUPPORTED: frozenset[str] = frozenset({*PRIMITIVES, "power", "astype"})
 SOURCES = frozenset({"load", "constant", "counter"})
-# Primitives of so many instructions that one vector of them keeps the processor busy.
-HEAVY = frozenset({"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "power"})
 
 
 def emit(nest: Nest, target: Target, *, internal: bool = False) -> str:
@@ -76,58 +79,14 @@ class _Emitter:
         ]
         self.f = Function(nest.name, parameters, fma=target.fma, internal=internal)
         self.depth = len(nest.outer)
-        self.written = {
-            store.access.buffer for stage in nest.stages for store in (*stage.stores, *stage.last)
-        }
-        self.instructions: dict[int, Instruction] = {}
-        self.first: list[tuple[int, int, int]] = []  # of each stage: body, reductions, after
-        self.kind: dict[int, Kind] = {}
-        self.level: dict[int, int] = {}  # how many loops must be open to compute a value
-        number = 0
-        for stage in nest.stages:
-            body, reduced = number, number + len(stage.body)
-            after = reduced + len(stage.reductions)
-            number = after + len(stage.after)
-            self.first.append((body, reduced, after))
-            self._levels(body, stage.body, self.depth + len(stage.inner))
-            for index, reduction in enumerate(stage.reductions, reduced):
-                self.level[index] = self.depth
-                truth = reduction.op in ("any", "all")
-                self.kind[index] = "bool" if truth else self.kind[reduction.value]
-            self._levels(after, stage.after, self.depth)
-
-    def _levels(self, first: int, instructions: Sequence[Instruction], depth: int) -> None:
-        for number, instruction in enumerate(instructions, first):
-            late = [arg for arg in instruction.args if arg >= number or arg not in self.level]
-            if late:
-                raise ValueError(
-                    f"{self.nest.name}: expected the operands of value {number} before it, "
-                    f"got {late}"
-                )
-            levels = [0, *(self.level[arg] for arg in instruction.args)]
-            if instruction.access is not None:
-                strides = instruction.access.strides
-                levels += [axis + 1 for axis, stride in enumerate(strides) if stride]
-                if instruction.access.buffer in self.written:
-                    levels.append(depth)
-            if instruction.op == "counter":
-                levels.append(int(instruction.value or 0) + 1)
-            self.level[number] = max(levels)
-            self.kind[number] = instruction.dtype
-            self.instructions[number] = instruction
+        self.plan = Analysis(nest)
 
     def text(self) -> str:
         """Return the function."""
         if 0 not in self.nest.outer:
-            self._outer(_Scope({}, {access: self._start(access) for access in self._accesses()}))
+            places = {access: self._start(access) for access in self.plan.accesses()}
+            self._outer(_Scope({}, places))
         return self.f.text()
-
-    def _accesses(self) -> dict[Access, None]:
-        """Return the accesses, each once, in the order in which they come."""
-        items: list[Instruction | Store] = []
-        for stage in self.nest.stages:
-            items += [*stage.body, *stage.stores, *stage.after, *stage.last]
-        return dict.fromkeys(item.access for item in items if item.access is not None)
 
     def _start(self, access: Access) -> Value:
         """Return the address of an access while all counters are 0."""
@@ -143,7 +102,7 @@ class _Emitter:
             for number in range(len(self.nest.stages)):
                 self._stage(number, scope)
             return
-        for stage, (body, _, after) in zip(self.nest.stages, self.first, strict=True):
+        for stage, (body, _, after) in zip(self.nest.stages, self.plan.first, strict=True):
             self._compute(body, stage.body, level, scope)
             self._compute(after, stage.after, level, scope)
 
@@ -151,19 +110,20 @@ class _Emitter:
             self._outer(scope)
             return ()
 
-        vector = self.nest.vector == "outer" and level == self.depth - 1
-        lanes = self._lanes(self.nest.outer[-1], self.nest.stages) if vector else 0
-        self._loop(scope, self.nest.outer[level], lanes, inside, ())
+        size = self.nest.outer[level]
+        vector = self.nest.vector == "outer" and level == vector_axis(self.nest.outer)
+        lanes = self._lanes(self.nest.stages, size) if vector else 0
+        self._loop(scope, size, lanes, inside, ())
 
     def _stage(self, number: int, scope: _Scope) -> None:
         """Write one stage, inside all outer loops."""
-        stage, (_, reduced, after) = self.nest.stages[number], self.first[number]
+        stage, (_, reduced, after) = self.nest.stages[number], self.plan.first[number]
         lanes = scope.lanes
         if self.nest.vector == "inner" and stage.inner:
-            lanes = self._lanes(stage.inner[-1], [stage])
+            lanes = self._lanes([stage], stage.inner[vector_axis(stage.inner)])
         start = []
         for index, reduction in enumerate(stage.reductions, reduced):
-            kind = self.kind[index]
+            kind = self.plan.kind[index]
             start.append(self.f.constant(identity(reduction.op, kind), kind, lanes))
         inner = replace(scope, values=dict(scope.values))
         partial = start if 0 in stage.inner else self._inner(number, inner, lanes, start)
@@ -179,12 +139,12 @@ class _Emitter:
         self, number: int, scope: _Scope, lanes: int, partial: Sequence[Value]
     ) -> Sequence[Value]:
         """Write what is inside the inner loops that are open; return the reductions so far."""
-        stage, body = self.nest.stages[number], self.first[number][0]
+        stage, body = self.nest.stages[number], self.plan.first[number][0]
         level = len(scope.counters)
         self._compute(body, stage.body, level, scope)
         if level < self.depth + len(stage.inner):
-            last = level == self.depth + len(stage.inner) - 1
-            vector = lanes if last and self.nest.vector == "inner" else 0
+            along = level - self.depth == vector_axis(stage.inner)
+            vector = lanes if along and self.nest.vector == "inner" else 0
 
             def inside(scope: _Scope, held: Sequence[Value]) -> Sequence[Value]:
                 return self._inner(number, scope, lanes, held)
@@ -199,7 +159,7 @@ class _Emitter:
 
     def _accumulate(self, reduction: Reduction, held: Value, scope: _Scope) -> Value:
         """Return a partial result with the present value in it; surplus lanes add nothing."""
-        value = self._operand(reduction.value, scope)
+        value = scope.values[reduction.value]
         if reduction.op in ("any", "all"):
             value = astype(self.f, value, "bool")
         value = self.f.splat(value, scope.lanes)
@@ -247,20 +207,9 @@ class _Emitter:
         inside = replace(scope, values=dict(scope.values), counters=counters, places=places)
         return replace(inside, axis=axis, lanes=lanes, valid=valid) if lanes else inside
 
-    def _lanes(self, size: int, stages: Sequence[Stage]) -> int:
-        """Return how many elements of a vector axis to take at a time: a power of two.
-
-        The sum of a row waits for the addition before; four vectors at a time hide that.
-        """
-        instructions = [item for stage in stages for item in (*stage.body, *stage.after)]
-        sizes = {BYTES[self.nest.buffers[0]], *(BYTES[item.dtype] for item in instructions)} - {1}
-        lanes = self.target.vector_bytes // min(sizes, default=1)
-        light = len(instructions) <= 8 and not any(item.op in HEAVY for item in instructions)
-        if light and any(stage.reductions for stage in stages):
-            lanes *= 4
-        while lanes >= 2 * size and lanes > 1:
-            lanes //= 2
-        return lanes if lanes > 1 else 0
+    def _lanes(self, stages: Sequence[Stage], size: int) -> int:
+        """Return how many elements of a vector axis of some size to take at a time."""
+        return lanes(stages, size, self.target.vector_bytes, self.target.registers)
 
     # Values
 
@@ -269,7 +218,7 @@ class _Emitter:
     ) -> None:
         """Write those instructions that belong inside ``level`` loops and no more."""
         for number, instruction in enumerate(instructions, first):
-            if self.level[number] == level:
+            if self.plan.level[number] == level:
                 scope.values[number] = self._value(instruction, scope)
 
     def _value(self, instruction: Instruction, scope: _Scope) -> Value:
@@ -285,15 +234,15 @@ class _Emitter:
             case "load":
                 value = self._load(instruction, scope)
             case "astype":
-                operand = self._operand(instruction.args[0], scope)
+                operand = scope.values[instruction.args[0]]
                 value = astype(self.f, operand, instruction.dtype)
             case "power":
-                base, exponent = (self._operand(arg, scope) for arg in instruction.args)
-                source = self.instructions.get(instruction.args[1])
+                base, exponent = (scope.values[arg] for arg in instruction.args)
+                source = self.plan.instructions.get(instruction.args[1])
                 known = source.value if source and source.op == "constant" else None
                 value = power(self.f, base, exponent, known)
             case op if op in PRIMITIVES:
-                operands = [self._operand(arg, scope) for arg in instruction.args]
+                operands = [scope.values[arg] for arg in instruction.args]
                 value = apply(self.f, op, operands)
             case op:
                 raise unknown("operation", op, SUPPORTED | SOURCES)
@@ -303,14 +252,6 @@ class _Emitter:
                 f"{instruction.dtype}; convert with astype"
             )
         return value
-
-    def _operand(self, number: int, scope: _Scope) -> Value:
-        if number not in scope.values:
-            raise ValueError(
-                f"{self.nest.name}: value {number} is not known here; expected one of this body, "
-                "or what an earlier stage reduced"
-            )
-        return scope.values[number]
 
     def _counter(self, axis: int, kind: Kind, scope: _Scope) -> Value:
         counter = scope.counters[axis]
@@ -341,7 +282,7 @@ class _Emitter:
         """Write one store; lanes that may meet in one place one after the other."""
         f = self.f
         kind, place, stride = self._where(store.access, scope)
-        value = self._operand(store.value, scope)
+        value = scope.values[store.value]
         if value.kind != kind:
             raise TypeError(
                 f"{self.nest.name}: expected a value of its buffer's dtype {kind} to store, got "
@@ -350,11 +291,10 @@ class _Emitter:
         index = self._index(store, scope)
         if index is not None and not index.lanes:
             place, index = f.offset(place, index, kind), None
-        lanes, alone = scope.lanes, [0]
-        if index is None and (stride == 1 or not lanes):
-            value = f.splat(value, lanes)
+        if index is None and (stride == 1 or not scope.lanes):
+            value = f.splat(value, scope.lanes)
             if store.add:
-                value = apply(f, "add", [f.load(place, kind, lanes, scope.valid), value])
+                value = apply(f, "add", [f.load(place, kind, scope.lanes, scope.valid), value])
             f.store(value, place, scope.valid)
             return
         alone = list(range(scope.valid))
@@ -382,7 +322,7 @@ class _Emitter:
         """Return how much further on values move an access, in elements; None if none do."""
         total: Value | None = None
         for arg, scale, limit in zip(item.args, item.scales, item.limits, strict=True):
-            value = self._operand(arg, scope)
+            value = scope.values[arg]
             if value.kind not in LIMITS or limit < 1:
                 raise ValueError(
                     f"{self.nest.name}: expected integers and a limit above 0 as places, got "

@@ -1,19 +1,23 @@
 """The processor that code is generated for, and LLVM as the thing that turns text into code.
 
-This is the one file that imports llvmlite.
+This is the one file that imports llvmlite. It can be read without: see `unavailable`.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from dataclasses import dataclass
 from functools import cache
 
-import llvmlite
-import llvmlite.binding as llvm
+try:
+    import llvmlite
+    import llvmlite.binding as llvm
+except ImportError:  # optional
+    llvmlite = llvm = None
 
-# Without LLVM's passes: what the emitters write needs none of them, and code generation at level 1
-# takes half the time of level 2 for code as fast. Level 0 gives code that is six times slower.
+# Of code generation alone: what the emitters write needs none of LLVM's passes before it. Levels 2
+# and 3 give the same code here; level 0 takes half the time, for code that is six times slower.
 LEVEL = 1
 
 
@@ -45,7 +49,13 @@ SSE2 = Target("x86-64", "", vector_bytes=16, registers=16, fma=False)
 
 @cache
 def host() -> Target:
-    """Return the processor this runs on."""
+    """Return the processor this runs on.
+
+    Raises:
+        ImportError: llvmlite is not installed.
+    """
+    if llvm is None:
+        raise ImportError(unavailable())
     name = llvm.get_host_cpu_name()
     features = llvm.get_host_cpu_features()
     has = {feature for feature, there in features.items() if there}
@@ -61,13 +71,11 @@ def host() -> Target:
 
 def unavailable() -> str:
     """Return why no code can be generated on this machine; nothing if it can."""
+    if llvm is None:
+        return "expected llvmlite, which compiles; install it with pip install llvmlite"
     triple = llvm.get_default_triple()
-    architecture = triple.partition("-")[0]
-    if architecture not in ("x86_64", "amd64", "aarch64", "arm64"):
-        return (
-            f"expected a 64-bit x86 or ARM processor, got {triple}; "
-            "training there runs without compiled code"
-        )
+    if triple.partition("-")[0] not in ("x86_64", "amd64", "aarch64", "arm64"):
+        return f"expected a 64-bit x86 or ARM processor, got {triple}"
     return ""
 
 
@@ -128,8 +136,7 @@ def _initialize() -> None:
     """Wake LLVM, and show it the functions of C's mathematics that generated code may call."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    process = ctypes.CDLL(None)
+    library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
     for name in ("sin", "cos", "pow"):
         if not llvm.address_of_symbol(name):
-            function = getattr(process, name)
-            llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+            llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)

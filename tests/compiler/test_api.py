@@ -1,0 +1,247 @@
+"""`pellucid.compile`: functions of tensors, with and without state."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid
+from pellucid import Tensor, nn, optim
+from pellucid.compiler.api import PROGRAMS
+from pellucid.compiler.trace import TraceError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(8, 5)).astype("f4")
+Y = RNG.integers(0, 3, 8)
+
+
+def network(**options: Any) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dense(5, 16, "relu"), nn.Dropout(options.get("dropout", 0.0)), nn.Dense(16, 3), rng=0
+    )
+
+
+def stepper(net: nn.Module, optimizer: optim.Optimizer) -> Callable[..., Tensor]:
+    loss_of = nn.CrossEntropyLoss()
+
+    def step(x: Any, y: Any) -> Tensor:
+        net.zero_grad()
+        loss = loss_of(net(x), y)
+        loss.backward()
+        optimizer.step(net)
+        return loss
+
+    return step
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_function_of_arrays_and_tensors(native: bool) -> None:
+    function = pellucid.compile(lambda x, w: (x @ w).tanh().sum(axis=1), native=native)
+    w = RNG.normal(size=(5, 2)).astype("f4")
+    found = function(X, Tensor(w))
+    assert isinstance(found, Tensor)
+    np.testing.assert_allclose(found.data, np.tanh(X @ w).sum(1), rtol=1e-5)
+    assert found.dtype == np.float32
+
+
+def test_nested_results_and_keywords() -> None:
+    def several(x: Tensor, *, scale: float, more: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "double": x * scale,
+            "pair": [x, (more["y"] + 1).data],
+            "name": "text",
+            "none": None,
+        }
+
+    found = pellucid.compile(several)(X, scale=2.0, more={"y": X})
+    np.testing.assert_array_equal(found["double"].data, X * 2)
+    np.testing.assert_array_equal(found["pair"][0].data, X)
+    np.testing.assert_array_equal(found["pair"][1], X + 1)
+    assert (found["name"], found["none"]) == ("text", None)
+
+
+def test_gradients_of_arguments() -> None:
+    w = Tensor(RNG.normal(size=(5, 2)), requires_grad=True)
+
+    def slope(w: Tensor) -> Any:
+        (w**3).sum().backward()
+        return w.grad
+
+    np.testing.assert_allclose(pellucid.compile(slope)(w), 3 * w.data**2, rtol=1e-12)
+    assert w.grad is None
+
+
+@pytest.mark.parametrize("name", optim.OPTIMIZERS)
+def test_a_training_step(name: str) -> None:
+    nets = [network(dropout=0.3) for _ in range(2)]
+    optimizers = [optim.OPTIMIZERS[name]() for _ in range(2)]
+    eager = stepper(nets[0], optimizers[0])
+    native = pellucid.compile(stepper(nets[1], optimizers[1]), state=[nets[1], optimizers[1]])
+    for _ in range(10):
+        np.testing.assert_allclose(native(X, Y).data, eager(X, Y).data, rtol=1e-4)
+    for mine, theirs in zip(nets[1].parameters(), nets[0].parameters(), strict=True):
+        np.testing.assert_allclose(mine.data, theirs.data, rtol=1e-4, atol=1e-5)
+        assert mine.dtype == np.float32
+    for path, array in nets[0].state().items():
+        if "stream" in path:
+            np.testing.assert_array_equal(nets[1].state()[path], array)
+    assert optimizers[1].steps == 10
+    assert optimizers[1].counts == optimizers[0].counts
+    assert all(type(count) is int for count in optimizers[1].counts.values())
+
+
+def test_eager_and_compiled_steps_may_alternate() -> None:
+    nets = [network() for _ in range(2)]
+    optimizers = [optim.Adam(optim.schedules.Cosine(0.01, 20)) for _ in range(2)]
+    eager = [stepper(net, o) for net, o in zip(nets, optimizers, strict=True)]
+    native = pellucid.compile(eager[1], state=[nets[1], optimizers[1]])
+    for i in range(9):
+        expected = eager[0](X, Y)
+        found = native(X, Y) if i % 2 else eager[1](X, Y)
+        np.testing.assert_allclose(found.data, expected.data, rtol=1e-5)
+
+
+def test_dropout_is_drawn_anew_at_every_call_and_follows_the_mode() -> None:
+    net = nn.Sequential(nn.Dropout(0.5), rng=0)
+    function = pellucid.compile(net, state=net)
+    x = np.ones((4, 50), np.float32)
+    first, second = function(x).data, function(x).data
+    assert (first != second).any()
+    again = nn.Sequential(nn.Dropout(0.5), rng=0)
+    np.testing.assert_array_equal(first, again(x).data)
+    np.testing.assert_array_equal(second, again(x).data)
+    net.eval()
+    np.testing.assert_array_equal(function(x).data, x)
+
+
+def test_other_shapes_and_dtypes_are_other_programs() -> None:
+    traced = []
+
+    def double(x: Tensor) -> Tensor:
+        traced.append(x.shape)
+        return x * 2
+
+    function = pellucid.compile(double)
+    for shape in ((3,), (4,), (3,), (2, 2)):
+        np.testing.assert_array_equal(function(np.ones(shape)).data, np.full(shape, 2.0))
+    assert function(np.ones(3, np.float32)).dtype == np.float32
+    assert traced == [(3,), (4,), (2, 2), (3,)]
+
+
+def test_the_number_of_programs_is_bounded() -> None:
+    function = pellucid.compile(lambda x: x + 1, native=False)
+    for n in range(1, PROGRAMS + 10):
+        function(np.ones(n))
+    assert len(function._programs) == PROGRAMS
+
+
+def test_a_changed_setting_is_seen() -> None:
+    net, optimizer = network(), optim.SGD(0.1)
+    native = pellucid.compile(stepper(net, optimizer), state=[net, optimizer])
+    native(X, Y)
+    before = net.state()
+    optimizer.lr = 1e-30
+    native(X, Y)
+    for path, array in net.state().items():
+        np.testing.assert_array_equal(array, before[path])
+    optimizer.lr, optimizer.scale = 0.1, 0.0
+    native(X, Y)
+    for path, array in net.state().items():
+        np.testing.assert_array_equal(array, before[path])
+
+
+def test_tracing_leaves_no_symbols_behind() -> None:
+    net, optimizer = network(), optim.Adam()
+
+    def broken(x: Any, y: Any) -> Tensor:
+        loss = stepper(net, optimizer)(x, y)
+        if loss.data > 0:
+            return loss
+        return -loss
+
+    before = net.state()
+    native = pellucid.compile(broken, state=[net, optimizer])
+    with pytest.raises(TraceError, match=r"elements of a bool\[\] at test_api.py:\d+"):
+        native(X, Y)
+    for path, array in net.state().items():
+        assert isinstance(array, np.ndarray)
+        np.testing.assert_array_equal(array, before[path])
+    assert optimizer.steps == 0
+    assert all(p.grad is None for p in net.parameters())
+    stepper(net, optimizer)(X, Y)  # eagerly it can go on
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: float(x.sum().data) * x,
+        lambda x: np.sin(x.data),
+        lambda x: list(x.data),
+        lambda x: x if x.max().item() > 0 else -x,
+        lambda x: x[x.data > 0],
+    ],
+)
+def test_what_looks_at_values_is_refused_with_its_line(function: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=r"test_api.py:\d+|ufuncs"):
+        pellucid.compile(function)(X)
+
+
+def test_an_operation_without_native_code_is_computed_by_numpy() -> None:
+    layer = nn.Conv1D(3, 2, 3, rng=0)
+    function = pellucid.compile(layer, state=layer)
+    x = RNG.normal(size=(2, 7, 3)).astype("f4")
+    np.testing.assert_allclose(function(x).data, layer(x).data, rtol=1e-6)
+    (traced,) = function._programs.values()
+    assert traced.program is None
+    assert "no native code for conv" in traced.reason
+
+
+def test_arguments_that_are_neither_arrays_nor_settings() -> None:
+    with pytest.raises(TypeError, match="expected arrays, tensors and settings as arguments"):
+        pellucid.compile(lambda x, m: x)(X, {1, 2})
+    with pytest.raises(TypeError, match="expected state with tensors"):
+        pellucid.compile(lambda x: x, state=[3])
+
+
+def test_two_threads_may_call_one_program() -> None:
+    function = pellucid.compile(lambda x: ((x @ x.T).tanh() @ x).sum(axis=1))
+    inputs = [RNG.normal(size=(40, 30)) for _ in range(8)]
+    expected = [function(x).data for x in inputs]
+    wrong: list[int] = []
+
+    def work(which: int) -> None:
+        found = (function(inputs[which]).data for _ in range(200))
+        wrong.extend(which for one in found if not np.array_equal(one, expected[which]))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_memory_stays_flat() -> None:
+    net, optimizer = network(dropout=0.2), optim.Adam()
+    native = pellucid.compile(stepper(net, optimizer), state=[net, optimizer])
+
+    def grown() -> int:
+        """Return how much memory a thousand steps leave behind."""
+        gc.collect()
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(1000):
+            native(X, Y)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    # a table of Python's own may be enlarged in one of the rounds; a leak would show in each
+    rounds = [grown() for _ in range(3)]
+    tracemalloc.stop()
+    assert min(rounds) < 20_000, rounds

@@ -1,0 +1,149 @@
+"""Training through compiled programs, held against eager training."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid import Tensor, nn, optim, train
+from pellucid.compiler.trace import TraceError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(70, 6)).astype("f4")
+LABELS = (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 2] > 0.5)
+
+
+def model(**options: Any) -> train.Model:
+    network = nn.Sequential(
+        nn.Dense(6, 16, "relu"), nn.Dropout(0.2), nn.Dense(16, 3, "softmax"), rng=0
+    )
+    settings: dict[str, Any] = {"optimizer": optim.Adam(0.01), "metrics": ["accuracy"]}
+    return train.Model(network, "cross_entropy", **(settings | options))
+
+
+def both(**options: Any) -> tuple[train.History, train.History]:
+    """Return the histories of the same training, eager and compiled; fit's options apart."""
+    of_fit = {k: options.pop(k) for k in ("sample_weight", "callbacks") if k in options}
+    histories = []
+    for choice in (False, True):
+        trained = model(**{k: v() if inspect.isfunction(v) else v for k, v in options.items()})
+        histories.append(
+            trained.fit(
+                X, LABELS, epochs=5, batch_size=16, seed=0, verbose=False, compile=choice, **of_fit
+            )
+        )
+    return histories[0], histories[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"penalty": nn.L2(1e-3), "constraint": nn.MaxNorm(1.0)},
+        {"optimizer": lambda: optim.AdamW(
+            optim.schedules.Cosine(0.01, 25), weight_decay=0.01, clip_norm=0.5,
+            groups=[optim.no_decay_on_vectors(), optim.Group("layers.0.*", lr=1e-3)])},
+        {"sample_weight": RNG.uniform(0.5, 2, len(X))},
+    ],
+    ids=["plain", "penalty", "groups", "weights"],
+)  # fmt: skip
+def test_compiled_training_is_eager_training(options: dict[str, Any]) -> None:
+    eager, native = both(**options)
+    assert list(eager) == list(native)
+    for name in eager:
+        np.testing.assert_allclose(native[name], eager[name], rtol=2e-4, atol=1e-6, err_msg=name)
+
+
+def test_callbacks_that_change_rates_and_weights_are_followed() -> None:
+    class Reset(train.Callback):
+        def on_epoch_end(self, run: train.Run) -> None:
+            run.optimizer.lr = 0.02
+            state = run.network.state()
+            run.network.load_state({path: array * 0.9 for path, array in state.items()})
+
+    eager, native = both(callbacks=[Reset()])
+    np.testing.assert_allclose(native["loss"], eager["loss"], rtol=2e-4)
+
+
+def test_a_second_fit_goes_on() -> None:
+    trained = [model(), model()]
+    for _ in range(2):
+        losses = [
+            m.fit(X, LABELS, epochs=2, batch_size=16, seed=1, verbose=False, compile=choice)["loss"]
+            for m, choice in zip(trained, (False, True), strict=True)
+        ]
+        np.testing.assert_allclose(losses[1], losses[0], rtol=2e-4)
+
+
+def test_frozen_layers_stay() -> None:
+    trained = model()
+    trained.fit(X, LABELS, epochs=1, batch_size=16, seed=1, verbose=False, compile=True)
+    first = trained.network[0]  # type: ignore[index]
+    first.weight.requires_grad = first.bias.requires_grad = False
+    before = first.weight.data.copy()
+    trained.fit(X, LABELS, epochs=1, batch_size=16, seed=1, verbose=False, compile=True)
+    np.testing.assert_array_equal(first.weight.data, before)
+
+
+class Steering(nn.Module):
+    """A network whose Python looks at values."""
+
+    def __init__(self) -> None:
+        self.dense = nn.Dense(6, 3, rng=0)
+
+    def forward(self, x: Any) -> Tensor:
+        z = self.dense(x)
+        return z if float(z.data.sum()) > 0 else z * 1.0
+
+
+def test_what_cannot_be_traced_is_trained_eagerly_with_one_warning() -> None:
+    trained = train.Model(Steering(), "cross_entropy")
+    with pytest.warns(UserWarning, match=r"without compiled code: .*test_native.py:\d+") as caught:
+        trained.fit(X, LABELS, epochs=2, batch_size=16, seed=0, verbose=False, compile="auto")
+    assert len(caught) == 1
+    eager = train.Model(Steering(), "cross_entropy")
+    eager.fit(X, LABELS, epochs=2, batch_size=16, seed=0, verbose=False)
+    for mine, theirs in zip(trained.network.parameters(), eager.network.parameters(), strict=True):
+        np.testing.assert_array_equal(mine.data, theirs.data)
+
+
+def test_insisting_raises() -> None:
+    trained = train.Model(Steering(), "cross_entropy")
+    with pytest.raises(TraceError, match=r"test_native.py:\d+"):
+        trained.fit(X, LABELS, epochs=1, verbose=False, compile=True)
+
+
+def test_convolution_is_trained_eagerly_in_silence() -> None:
+    def images() -> train.Model:
+        network = nn.Sequential(nn.Conv1D(1, 2, 3), nn.Flatten(), nn.Dense(8, 3), rng=0)
+        return train.Model(network, "cross_entropy")
+
+    trained, eager = images(), images()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained.fit(X[..., None], LABELS, epochs=1, verbose=False, seed=0, compile="auto")
+    eager.fit(X[..., None], LABELS, epochs=1, verbose=False, seed=0)
+    for mine, theirs in zip(trained.network.parameters(), eager.network.parameters(), strict=True):
+        np.testing.assert_array_equal(mine.data, theirs.data)
+    with pytest.raises(TypeError, match="no native code for"):
+        images().fit(X[..., None], LABELS, epochs=1, verbose=False, compile=True)
+
+
+def test_an_update_that_is_not_finite_is_none() -> None:
+    trained = model(optimizer=optim.SGD(1e30))
+    before = trained.network.state()
+    with pytest.warns(RuntimeWarning, match="training stopped"):
+        trained.fit(X, LABELS, epochs=3, batch_size=70, seed=0, verbose=False, compile=True)
+    for path, array in trained.network.state().items():
+        assert np.isfinite(array).all()
+        assert path in before
+
+
+@pytest.mark.parametrize("choice", ["yes", None, 2])
+def test_other_choices_are_refused(choice: Any) -> None:
+    with pytest.raises(ValueError, match='expected compile to be True, False or "auto"'):
+        model().fit(X, LABELS, epochs=1, verbose=False, compile=choice)
