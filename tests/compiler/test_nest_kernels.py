@@ -292,7 +292,7 @@ def test_the_checker_notices_a_wrong_write() -> None:
 
 
 def test_without_llvmlite_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "llvm", None)
+    monkeypatch.setattr(target, "binding", lambda: None)
     assert "pip install llvmlite" in target.unavailable()
     with pytest.raises(ImportError, match="expected llvmlite"):
         host.__wrapped__()

@@ -1,6 +1,6 @@
 """The processor that code is generated for, and LLVM as the thing that turns text into code.
 
-This is the one file that imports llvmlite. It can be read without: see `unavailable`.
+This is the one file that imports llvmlite, when it is first used: see `unavailable`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,7 @@ import ctypes
 import sys
 from dataclasses import dataclass
 from functools import cache
-
-try:
-    import llvmlite
-    import llvmlite.binding as llvm
-except ImportError:  # optional
-    llvmlite = llvm = None
+from typing import Any
 
 # Of code generation alone: what the emitters write needs none of LLVM's passes before it. Levels 2
 # and 3 give the same code here; level 0 takes half the time, for code that is six times slower.
@@ -38,7 +33,9 @@ class Target:
     @property
     def key(self) -> str:
         """What object code depends on besides its text, for a cache on disk."""
-        parts = (self.name, self.features, llvm.get_default_triple(), llvmlite.__version__, LEVEL)
+        llvm = binding()
+        version = ".".join(map(str, llvm.llvm_version_info))
+        parts = (self.name, self.features, llvm.get_default_triple(), version, LEVEL)
         return "|".join(map(str, parts))
 
 
@@ -48,12 +45,23 @@ SSE2 = Target("x86-64", "", vector_bytes=16, registers=16, fma=False)
 
 
 @cache
+def binding() -> Any:
+    """Return llvmlite's binding of LLVM, None where it is not installed."""
+    try:
+        import llvmlite.binding as llvm
+    except ImportError:
+        return None
+    return llvm
+
+
+@cache
 def host() -> Target:
     """Return the processor this runs on.
 
     Raises:
         ImportError: llvmlite is not installed.
     """
+    llvm = binding()
     if llvm is None:
         raise ImportError(unavailable())
     name = llvm.get_host_cpu_name()
@@ -71,6 +79,7 @@ def host() -> Target:
 
 def unavailable() -> str:
     """Return why no code can be generated on this machine; nothing if it can."""
+    llvm = binding()
     if llvm is None:
         return "expected llvmlite, which compiles; install it with pip install llvmlite"
     triple = llvm.get_default_triple()
@@ -82,7 +91,7 @@ def unavailable() -> str:
 class Module:
     """Machine code in memory, for as long as this object lives."""
 
-    def __init__(self, engine: llvm.ExecutionEngine) -> None:
+    def __init__(self, engine: Any) -> None:
         self._engine = engine
 
     def address(self, name: str) -> int:
@@ -95,7 +104,7 @@ class Module:
 
 def compile_object(text: str, target: Target) -> bytes:
     """Return the object code of a module in LLVM's language; it can be kept on disk."""
-    _initialize()
+    llvm = _initialised()
     module = llvm.parse_assembly(text)
     machine = _machine(target)
     module.triple = machine.triple
@@ -106,7 +115,7 @@ def compile_object(text: str, target: Target) -> bytes:
 
 def load_object(code: bytes, target: Target) -> Module:
     """Return object code made ready to run; ``target`` is the one it was compiled for."""
-    _initialize()
+    llvm = _initialised()
     machine = _machine(target)
     empty = llvm.parse_assembly("")
     empty.triple = machine.triple
@@ -122,21 +131,23 @@ def compile_module(text: str, target: Target) -> Module:
     return load_object(compile_object(text, target), target)
 
 
-def _machine(target: Target) -> llvm.TargetMachine:
+def _machine(target: Target) -> Any:
+    llvm = binding()
     triple = llvm.Target.from_default_triple()
     # an engine owns its machine, so each needs one of its own
-    machine: llvm.TargetMachine = triple.create_target_machine(
+    return triple.create_target_machine(
         cpu=target.name, features=target.features, opt=LEVEL, jit=True
     )
-    return machine
 
 
 @cache
-def _initialize() -> None:
+def _initialised() -> Any:
     """Wake LLVM, and show it the functions of C's mathematics that generated code may call."""
+    llvm = binding()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
     for name in ("sin", "cos", "pow"):
         if not llvm.address_of_symbol(name):
             llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+    return llvm
