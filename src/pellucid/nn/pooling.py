@@ -60,7 +60,7 @@ class Pool(Module):
 
     def pooled(self, x: Tensor, padding: Pairs) -> Tensor:
         """Return one element for each window of x with that padding; each kind defines it."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no pooled(); define it in the class")
 
     def describe(self) -> str:
         """Return the size of the windows, and the settings that are not the usual ones."""
@@ -200,7 +200,7 @@ class GlobalPool(Module):
 
     def pooled(self, x: Tensor, axis: Shape) -> Tensor:
         """Return one element for all along the spatial axes; each kind defines it."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no pooled(); define it in the class")
 
     def describe(self) -> str:
         """Return whether the spatial axes stay, at size 1."""
