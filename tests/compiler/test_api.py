@@ -245,3 +245,13 @@ def test_memory_stays_flat() -> None:
     rounds = [grown() for _ in range(3)]
     tracemalloc.stop()
     assert min(rounds) < 20_000, rounds
+
+
+def test_it_explains_itself() -> None:
+    function = pellucid.compile(lambda x, w: (x @ w).relu())
+    w = RNG.normal(size=(5, 2)).astype("f4")
+    text = str(function.explain(X, w))
+    for part in ("matmul(arg.0, arg.1)", "test_api.py:", "kernel 1", "arena"):
+        assert part in text
+    with pytest.raises(TypeError, match="expected a function that compiles: no native code for"):
+        pellucid.compile(lambda x: x.argmax(axis=1)).explain(X)

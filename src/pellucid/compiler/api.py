@@ -13,6 +13,7 @@ from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.cells import Cell, cells_of, is_stateful
+from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph
 from pellucid.compiler.interpret import interpret
 from pellucid.compiler.llvm.target import unavailable
@@ -101,6 +102,18 @@ class Compiled:
             key = self._key(cells, arrays, args, kwargs)
         self._programs.move_to_end(key)
         return Bound(self._programs[key], cells)
+
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """Return how a call with such arguments becomes machine code; print it to read it.
+
+        Raises:
+            UnsupportedError: there is no native code for it yet; says why.
+        """
+        traced = self.bound(*args, **kwargs).traced
+        if traced.program is None:
+            raise UnsupportedError(f"expected a function that compiles: {traced.reason}")
+        (_, before), *seen = traced.seen
+        return explain(before, seen, traced.program)
 
     def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> None:
         """Trace and compile the function for these arguments."""

@@ -25,7 +25,7 @@ class Node:
     """One result. ``value`` is the array of a constant; ``line`` the line of code it comes from."""
 
     op: str
-    inputs: tuple[Node, ...]
+    inputs: tuple[Node, ...] = field(repr=False)
     shape: Shape
     dtype: np.dtype[Any]
     params: Params = ()

@@ -213,7 +213,7 @@ class Optimizer:
         before, owners, members = self.snapshot(), dict(self._owners), dict(self._members)
 
         def undo() -> None:
-            fresh = {path: self._owners[path][0]() for path in self.state.keys() - before.state}
+            fresh = {p: self._owners[p][0]() for p in self.state if p not in before.state}
             self.restore(before)
             self._owners, self._members = owners, members
             for path, parameter in fresh.items():
