@@ -6,7 +6,7 @@ Graphs are never changed; a pass makes a new one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -203,8 +203,3 @@ def run(op: str, operands: Sequence[Array], params: Params) -> Array:
     """Return what NumPy computes for a primitive."""
     with np.errstate(all="ignore"):
         return PRIMITIVES[op](*operands, **dict(params))
-
-
-def walk(graph: Graph) -> Iterator[Node]:
-    """Yield the nodes that compute something, operands first."""
-    return (node for node in graph.nodes() if node.op not in ("input", "constant"))
