@@ -19,17 +19,18 @@ class Arena:
     size: int
 
 
-def planned(calls: Sequence[Call], kept: Sequence[Node]) -> Arena:
+def planned(moments: Sequence[Sequence[Call]], kept: Sequence[Node]) -> Arena:
     """Return a place for each node, reused when nobody reads it any more.
 
-    Nodes are placed in the order in which they are written, each in the smallest gap that takes it
-    beside those that are alive at the same time.
+    Calls of one moment may be run at the same time, or in any order. Nodes are placed in the order
+    in which they are written, each in the smallest gap that takes it beside those that are alive
+    at the same time.
     """
     first: dict[Node, int] = {}
     last: dict[Node, int] = {}
     wanted = set(kept)
-    for number, call in enumerate(calls):
-        for node in call.buffers:
+    for number, calls in enumerate(moments):
+        for node in (node for call in calls for node in call.buffers):
             if node in wanted:
                 first.setdefault(node, number)
                 last[node] = number

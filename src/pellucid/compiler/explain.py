@@ -276,7 +276,7 @@ def kernel_parts(program: Program, names: Mapping[Node, str]) -> tuple[KernelPar
     parts: list[KernelPart] = []
     calls = [
         (home[written(call)], function, call)
-        for call, function in zip(program.calls, program.names, strict=True)
+        for call, function in zip(program.calls, program.functions, strict=True)
     ]
     for (group, function), several in groupby(calls, key=lambda one: one[:2]):
         same = tuple(call for _, _, call in several)

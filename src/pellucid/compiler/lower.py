@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pellucid.arrays import Shape
-from pellucid.compiler.collapse import collapsed
 from pellucid.compiler.graph import Node
 from pellucid.compiler.kernels import (
     Access,
@@ -50,22 +49,30 @@ class Call:
     buffers: tuple[Node, ...]
     offsets: tuple[int, ...] = ()
 
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The offset of each buffer."""
+        return self.offsets or (0,) * len(self.buffers)
 
-def lower(plan: Schedule) -> tuple[list[Call], dict[Node, None]]:
-    """Return the kernels in order, and all nodes that need memory of their own."""
-    calls: list[Call] = []
+
+def lower(plan: Schedule) -> tuple[list[list[Call]], dict[Node, None]]:
+    """Return the kernels in order, and all nodes that need memory of their own.
+
+    Those that are listed together, the products of a stack of matrices, may be run in any order.
+    """
+    calls: list[list[Call]] = []
     kept = dict(plan.stored)
     for number, group in enumerate(plan.groups):
         node = next(iter(group.nodes))
         if node.op == "matmul":
-            calls += products(node, f"k{number}")
+            calls.append(products(node, f"k{number}"))
         elif node.op in JOINS:
-            calls += joined(node, f"k{number}")
+            calls += ([call] for call in joined(node, f"k{number}"))
         elif node.op == "scatter_add":
-            calls += scatter(node, f"k{number}")
+            calls += ([call] for call in scatter(node, f"k{number}"))
         else:
-            calls.append(Loops(group, kept, f"k{number}").call())
-    return calls, kept
+            calls.append([Loops(group, kept, f"k{number}").call()])
+    return [found for found in calls if found], kept
 
 
 def products(node: Node, name: str) -> list[Call]:
@@ -174,7 +181,7 @@ def placed_at(node: Node, values: Node, key: Key, name: str) -> Call:
     load = Instruction("load", (), kind(values), source)
     stage = Stage((), (load,), (Store(0, Access(1, strides, offset)),))
     nest = Nest(name, (kind(values), kind(node)), shape, (stage,))
-    return Call(collapsed(nest), (where.stored, node))
+    return Call(nest, (where.stored, node))
 
 
 def kind(node: Node) -> Any:
@@ -204,7 +211,7 @@ class Loops:
         outer = tuple(self.group.domain[a] for a in self.axes[: self.split])
         vector: Vector = "inner" if self._along_rows() else "outer"
         nest = Nest(self.name, tuple(map(kind, self.buffers)), outer, tuple(passes), vector)
-        return Call(collapsed(nest), tuple(self.buffers))
+        return Call(nest, tuple(self.buffers))
 
     def _along_rows(self) -> bool:
         """Whether the last axis of the domain is reduced, leaving out those of size 1."""

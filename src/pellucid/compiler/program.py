@@ -1,62 +1,83 @@
-"""The program: kernels as machine code, one call for all of them."""
+"""The program: kernels as machine code, dealt out to threads."""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from threading import Lock
 
 import numpy as np
 
 from pellucid.arrays import Array
-from pellucid.compiler.arena import ALIGNMENT, aligned, planned
+from pellucid.compiler.arena import aligned, planned
+from pellucid.compiler.frame import Frame, Layout
 from pellucid.compiler.graph import Graph, Node
 from pellucid.compiler.kernels import Gemm, Kernel
 from pellucid.compiler.llvm import gemm, nest
 from pellucid.compiler.llvm.builder import module_text
 from pellucid.compiler.llvm.target import Target, compile_module, host
 from pellucid.compiler.lower import Call, lower
+from pellucid.compiler.phases import Phase, Task, moments, phased, weight
 from pellucid.compiler.schedule import Schedule, schedule
+from pellucid.compiler.split import finished, split
+from pellucid.compiler.threads import Guard
 
-STEP = "step"  # the function that calls all kernels
+STEP = "step"  # the function that runs a task
+WORTH = 10e3  # nanoseconds of work above which threads share it
 
 
 class Program:
     """A graph as native code.
 
+    ``calls`` are its kernels in order, each whole, and ``functions`` the names of what runs them,
+    or their first parts; ``phases`` are the tasks that are run.
+
     Args:
         graph: what to compute.
         target: the processor; by default the one this runs on.
+        threads: how many may share the work. The results have the same bits for any number.
 
     Raises:
         UnsupportedError: it holds what no native code can be made for yet.
     """
 
-    def __init__(self, graph: Graph, target: Target | None = None) -> None:
+    def __init__(self, graph: Graph, target: Target | None = None, threads: int = 1) -> None:
         self.target = target or host()
         self.plan: Schedule = schedule(graph)
         self.graph = self.plan.graph
-        self.calls, kept = lower(self.plan)
-        self.outputs = dict.fromkeys(self.graph.outputs.values())
+        groups, kept = lower(self.plan)
+        self.calls = [finished(call) for group in groups for call in group]
+        self.nanoseconds = sum(map(weight, self.calls))
+        self.threads = threads if self.nanoseconds > WORTH else 1
+        works = [split(group, self.threads) for group in groups]
+        self.phases: list[Phase] = phased(works) if self.threads > 1 else [[self.calls]]
+        self.tasks: list[Task] = [task for phase in self.phases for task in phase]
+        self.outputs = tuple(self.graph.outputs.values())
         self.constants = dict.fromkeys(
             node for call in self.calls for node in call.buffers if node.op == "constant"
         )
-        self.arena = planned(self.calls, [node for node in kept if node not in self.outputs])
-        self.kernels, self.names = distinct(self.calls)
-        self.work = max(
-            (gemm.workspace(k, self.target) for k in self.kernels if isinstance(k, Gemm)), default=0
+        own = set(self.outputs)
+        self.arena = planned(moments(self.phases), [node for node in kept if node not in own])
+        self.kernels, self.names = distinct([call for task in self.tasks for call in task])
+        leading = (
+            call
+            for group, work in zip(groups, works, strict=True)
+            for call in ([c for part in work for c in part] if len(group) > 1 else work[0])
         )
+        self.functions = [self.names[anonymous(call.kernel)] for call in leading]
+        spaces = (gemm.workspace(k, self.target) for k in self.kernels if isinstance(k, Gemm))
+        self.workspace = aligned(max(spaces, default=0))  # bytes, of each thread
         self.text = self._text()
         self.module = compile_module(self.text, self.target)
-        self.function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.module.address(STEP))
-        self._lock = Lock()
-        self._memory = memory(aligned(self.arena.size) + self.work)
-        self._fixed = [np.ascontiguousarray(node.value) for node in self.constants]
-        self._table = (ctypes.c_void_p * len(self._pointers()))()
-        for place, array in enumerate(self._fixed, start=len(self.graph.inputs)):
-            self._table[place] = array.ctypes.data
-        self._table[len(self._table) - 1] = self._memory.ctypes.data
+        self.layout = Layout(
+            self.module.address(STEP),
+            [*self.graph.inputs.values(), *self.constants, *self.outputs],
+            {node: np.ascontiguousarray(node.value) for node in self.constants},
+            aligned(self.arena.size) + self.workspace * self.threads,
+            [len(phase) for phase in self.phases],
+            self.threads,
+            self.nanoseconds,
+        )
+        self._guard, self._frame = Guard(), Frame(self.layout)
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the outputs by name for inputs by name.
@@ -64,25 +85,15 @@ class Program:
         Raises:
             ValueError: an input is missing, or of another shape or dtype.
         """
-        with self._lock:  # the table and the arena are the program's own
-            alive = []
-            for place, (name, node) in enumerate(self.graph.inputs.items()):
-                array = np.asarray(inputs[name]) if name in inputs else None
-                if array is None or array.shape != node.shape or array.dtype != node.dtype:
-                    got = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
-                    raise ValueError(f"expected {name} as {node.type}, got {got}")
-                alive.append(np.ascontiguousarray(array))
-                self._table[place] = address(alive[-1])
-            results = {node: np.empty(node.shape, node.dtype) for node in self.outputs}
-            first = len(self.graph.inputs) + len(self.constants)
-            for place, array in enumerate(results.values(), start=first):
-                self._table[place] = address(array)
-            self.function(ctypes.addressof(self._table))
-        return {name: results[node] for name, node in self.graph.outputs.items()}
-
-    def _pointers(self) -> list[Node | None]:
-        """Return whose memory each pointer of the table leads to; None is the arena."""
-        return [*self.graph.inputs.values(), *self.constants, *self.outputs, None]
+        arrays = {name: fitting(name, node, inputs) for name, node in self.graph.inputs.items()}
+        results = {name: np.empty(n.shape, n.dtype) for name, n in self.graph.outputs.items()}
+        with self._guard:
+            for name, array in arrays.items():
+                self._frame.point(self.graph.inputs[name], array)
+            for name, array in results.items():
+                self._frame.point(self.graph.outputs[name], array)
+            self._frame.run()
+        return results
 
     def _text(self) -> str:
         """Return the module in LLVM's language."""
@@ -95,58 +106,91 @@ class Program:
         return module_text([*functions, self._main()])
 
     def _main(self) -> str:
-        """Return the function that loads the pointers and calls the kernels in order."""
-        number = {node: place for place, node in enumerate(self._pointers())}
-        arena = len(number) - 1
-        lines = [f"define void @{STEP}(ptr %t) nounwind {{"]
-        for place in range(len(number)):
-            lines.append(f"  %a{place} = getelementptr ptr, ptr %t, i64 {place}")
-            lines.append(f"  %p{place} = load ptr, ptr %a{place}, align 8")
-        fresh = 0
+        """Return the function that runs a task, which a switch picks out by its number."""
+        nodes = [*self.graph.inputs.values(), *self.constants, *self.outputs]
+        place = {node: number for number, node in enumerate(nodes)}
+        cases = " ".join(f"i64 {i}, label %t{i}" for i in range(len(self.tasks)))
+        lines = [
+            f"define void @{STEP}(ptr %table, i64 %task, i64 %worker) nounwind {{",
+            f"  %at = getelementptr ptr, ptr %table, i64 {len(nodes)}",
+            "  %arena = load ptr, ptr %at, align 8",
+            f"  %mine = mul i64 %worker, {self.workspace}",
+            f"  %after = add i64 %mine, {aligned(self.arena.size)}",
+            "  %space = getelementptr i8, ptr %arena, i64 %after",
+            f"  switch i64 %task, label %none [ {cases} ]",
+            "none:\n  ret void",
+        ]
+        for number, task in enumerate(self.tasks):
+            lines += [f"t{number}:", *self._task(task, place, f"%t{number}"), "  ret void"]
+        return "\n".join([*lines, "}"])
 
-        def pointer(base: int, offset: int) -> str:
-            nonlocal fresh
-            if not offset:
-                return f"ptr %p{base}"
-            fresh += 1
-            lines.append(f"  %o{fresh} = getelementptr i8, ptr %p{base}, i64 {offset}")
-            return f"ptr %o{fresh}"
+    def _task(self, task: Sequence[Call], place: Mapping[Node, int], prefix: str) -> list[str]:
+        """Return the lines of a task: its kernels, called in order."""
+        lines: list[str] = []
+        known: dict[tuple[Node, int], str] = {}
 
-        for call, name in zip(self.calls, self.names, strict=True):
-            arguments = []
-            offsets = call.offsets or (0,) * len(call.buffers)
-            for node, offset in zip(call.buffers, offsets, strict=True):
-                extra = offset * node.dtype.itemsize
-                if node in self.arena.offsets:
-                    arguments.append(pointer(arena, self.arena.offsets[node] + extra))
-                else:
-                    arguments.append(pointer(number[node], extra))
+        def pointer(node: Node, offset: int) -> str:
+            """Return an address so many bytes into a node's memory."""
+            if (node, offset) in known:
+                return known[node, offset]
+            name = known[node, offset] = f"{prefix}.{len(known)}"
+            if node in self.arena.offsets:
+                offset += self.arena.offsets[node]
+                lines.append(f"  {name} = getelementptr i8, ptr %arena, i64 {offset}")
+            elif offset:
+                base = pointer(node, 0)
+                lines.append(f"  {name} = getelementptr i8, ptr {base}, i64 {offset}")
+            else:
+                lines.append(f"  {name}.at = getelementptr ptr, ptr %table, i64 {place[node]}")
+                lines.append(f"  {name} = load ptr, ptr {name}.at, align 8")
+            return name
+
+        for call in task:
+            arguments = [
+                f"ptr {pointer(node, offset * node.dtype.itemsize)}"
+                for node, offset in zip(call.buffers, call.starts, strict=True)
+            ]
             if isinstance(call.kernel, Gemm):
-                arguments.append(pointer(arena, aligned(self.arena.size)))
+                arguments.append("ptr %space")
+            name = self.names[anonymous(call.kernel)]
             lines.append(f"  call void @{name}({', '.join(arguments)})")
-        return "\n".join([*lines, "  ret void", "}"])
+        return lines
 
 
-def distinct(calls: list[Call]) -> tuple[list[Kernel], list[str]]:
-    """Return the kernels that differ by more than their name, and which one each call is of."""
-    known: dict[Kernel, str] = {}
-    kernels, names = [], []
+def fitting(name: str, node: Node, inputs: Mapping[str, Array]) -> Array:
+    """Return an input as it is wanted.
+
+    Raises:
+        ValueError: it is missing, or of another shape or dtype.
+    """
+    array = np.asarray(inputs[name]) if name in inputs else None
+    if array is None or array.shape != node.shape or array.dtype != node.dtype:
+        got = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+        raise ValueError(f"expected {name} as {node.type}, got {got}")
+    return np.ascontiguousarray(array).reshape(node.shape)
+
+
+def distinct(calls: Sequence[Call]) -> tuple[list[Kernel], dict[Kernel, str]]:
+    """Return the kernels that differ by more than their name, and each one's function.
+
+    Parts of different sizes have names of their own.
+    """
+    names: dict[Kernel, str] = {}
+    kernels = []
+    taken: set[str] = set()
     for call in calls:
-        key = replace(call.kernel, name="")
-        if key not in known:
-            known[key] = call.kernel.name
-            kernels.append(call.kernel)
-        names.append(known[key])
+        kernel, same = call.kernel, anonymous(call.kernel)
+        if same not in names:
+            name, number = kernel.name, 1
+            while name in taken:
+                number += 1
+                name = f"{kernel.name}_{number}"
+            taken.add(name)
+            names[same] = name
+            kernels.append(replace(kernel, name=name))
     return kernels, names
 
 
-def address(array: Array) -> int:
-    """Return where an array's elements begin; `ndarray.ctypes` takes three times as long."""
-    return int(array.__array_interface__["data"][0])
-
-
-def memory(size: int) -> Array:
-    """Return so many bytes, aligned."""
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]
+def anonymous(kernel: Kernel) -> Kernel:
+    """Return a kernel without its name."""
+    return replace(kernel, name="")

@@ -119,10 +119,10 @@ def with_copies(graph: Graph) -> Graph:
         return with_inputs(node, inputs)
 
     graph = rebuilt(graph, change)
-    outputs = {
-        name: copied(node) if is_view(node) or node.op in ("input", "constant") else node
-        for name, node in graph.outputs.items()
-    }
+    outputs: dict[str, Node] = {}
+    for name, node in graph.outputs.items():
+        owned = not is_view(node) and node.op not in ("input", "constant")
+        outputs[name] = node if owned and node not in outputs.values() else copied(node)
     return Graph(graph.inputs, outputs)
 
 

@@ -1,0 +1,107 @@
+"""The frame: the memory that one use of a program needs, and how it is run from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from pellucid.arrays import Array
+from pellucid.compiler.arena import ALIGNMENT
+from pellucid.compiler.graph import Node
+from pellucid.compiler.llvm.runtime import JOB
+from pellucid.compiler.threads import launch, offer, shared
+
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a program wants of a frame: ``nodes`` by pointer, behind them one to ``memory`` bytes.
+
+    ``entry`` is the address of the function that runs a task; there are so many of these in each of
+    the ``phases``. ``nanoseconds`` is about what all take on one thread.
+    """
+
+    entry: int
+    nodes: Sequence[Node]
+    constants: Mapping[Node, Array]
+    memory: int
+    phases: Sequence[int]
+    threads: int
+    nanoseconds: float
+
+
+class Frame:
+    """Pointers to inputs and outputs, memory for what lies between, and the description of the job.
+
+    It can be run by one thread at a time. Arrays that it points to must be kept alive meanwhile.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.place = {node: number for number, node in enumerate(layout.nodes)}
+        self.table = np.zeros(len(layout.nodes) + 1, np.int64)
+        self._memory = memory(layout.memory)
+        self.table[-1] = address(self._memory)
+        for node, array in layout.constants.items():
+            self.point(node, array)
+        starts = list(accumulate(layout.phases, initial=0))
+        self._before = np.repeat(starts, [*layout.phases, 1])
+        self._alone = shared()
+        self._job = np.zeros(len(JOB), np.int64)
+        self._fill(
+            task=layout.entry, table=address(self.table), before=address(self._before),
+            count=len(self._before), crew=layout.threads, status=-1,
+        )  # fmt: skip
+        self._fill(**{"yield": offer()})
+
+    def point(self, node: Node, array: Array) -> None:
+        """Let a node of the program lie in an array, in one piece."""
+        self.table[self.place[node]] = address(array)
+
+    def run(self) -> None:
+        """Run the program once."""
+        self._fill(total=len(self._before), moved=0, paired=0, status=-1)
+        launch(self._job, self._alone, self.layout.threads, self.layout.nanoseconds)
+
+    def repeat(
+        self,
+        steps: int,
+        moves: Mapping[Node, int],
+        pairs: Sequence[tuple[Node, Node]],
+        status: Node | None,
+    ) -> int:
+        """Run the program many times over, and return how many times it ended well.
+
+        After each, pointers move on by some bytes, and those of pairs are exchanged. It ends early,
+        and does neither, where the status comes out false.
+        """
+        moving = np.array([(self.place[node], n) for node, n in moves.items()], np.int64)
+        paired = np.array([[self.place[node] for node in pair] for pair in pairs], np.int64)
+        self._fill(
+            total=steps * len(self._before),
+            moves=address(moving), moved=len(moving),
+            pairs=address(paired), paired=len(paired),
+            status=-1 if status is None else self.place[status],
+        )  # fmt: skip
+        time = self.layout.nanoseconds * steps
+        return launch(self._job, self._alone, self.layout.threads, time)
+
+    def _fill(self, **words: int) -> None:
+        """Set words of the job."""
+        for name, word in words.items():
+            self._job[JOB.index(name)] = word
+
+
+def address(array: Array) -> int:
+    """Return where an array's elements begin; `ndarray.ctypes` takes three times as long."""
+    return int(array.__array_interface__["data"][0])
+
+
+def memory(size: int) -> Array:
+    """Return so many bytes, aligned."""
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -address(raw) % ALIGNMENT
+    return raw[start : start + size]

@@ -1,0 +1,211 @@
+"""Threads: workers that stay, and help whoever runs a program.
+
+Starting a thread takes longer than a training step, so workers are kept: they wait in generated
+code for a few microseconds, for the next step most often comes at once, and then sleep, which costs
+nothing. There is one team a process. Who finds it busy with another thread's program, has forked,
+or is past the end of the interpreter runs alone: the result is the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Array
+from pellucid.compiler.llvm import runtime
+from pellucid.compiler.llvm.target import Module, compile_module, host
+
+WATCH = 60e-6  # seconds that a worker waits for more before it sleeps
+SHORT = 200e3  # nanoseconds below which other Python threads may as well wait, too
+LINE = 128  # bytes: see `runtime.APART`
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        count = os.cpu_count() or 1
+    return max(1, min(count, quota()))
+
+
+def quota() -> int:
+    """Return how many cores' time the container this runs in is given."""
+    try:
+        allowed, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return math.ceil(int(allowed) / int(period))
+    except (OSError, ValueError):  # no container of that kind, or "max"
+        return sys.maxsize
+
+
+def checked(threads: int | None) -> int:
+    """Return the number of threads to use: that which was asked for, or one for each core.
+
+    Raises:
+        ValueError: it is no whole number of at least 1.
+    """
+    if threads is None:
+        return cores()
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
+        raise ValueError(f"expected threads to be a whole number of at least 1, got {threads!r}")
+    return int(threads)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The functions of `llvm.runtime`; ``launch`` lets other Python threads run meanwhile."""
+
+    module: Module
+    serve: Any
+    launch: Any
+    launch_holding: Any
+
+    def turns(self) -> int:
+        """Return how many turns of waiting a worker takes in `WATCH`."""
+        words = shared()
+        count = 2000
+        start = time.perf_counter()
+        self.serve(words.ctypes.data, 1, 0, count)
+        return max(count, int(count * WATCH / max(time.perf_counter() - start, 1e-7)))
+
+
+@cache
+def functions() -> Runtime:
+    """Return the runtime, compiled for this processor."""
+    module = compile_module(runtime.module_text(), host())
+    word, pointer = ctypes.c_int64, ctypes.c_void_p
+    serve = ctypes.CFUNCTYPE(word, pointer, word, word, word)
+    launch, holding = (kind(word, pointer, pointer) for kind in (ctypes.CFUNCTYPE, ctypes.PYFUNCTYPE))
+    at = module.address("launch")
+    return Runtime(module, serve(module.address("serve")), launch(at), holding(at))
+
+
+@cache
+def offer() -> int:
+    """Return the address of the system's function that offers the core to another thread."""
+    name, library = ("SwitchToThread", "kernel32") if sys.platform == "win32" else ("sched_yield", None)
+    return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value or 0
+
+
+def shared() -> Array:
+    """Return the words of a team, where cache lines begin."""
+    raw = np.zeros(runtime.WORDS * 8 + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + runtime.WORDS * 8].view(np.int64)
+
+
+class Team:
+    """Workers, and the words that they and generated code share."""
+
+    def __init__(self) -> None:
+        self.words = shared()
+        self.busy = Lock()
+        self.workers: list[Thread] = []
+        self._asleep: list[Any] = []
+        self._calls = 0
+        self._closed = False
+        self._turns = functions().turns()
+
+    def gather(self, crew: int) -> bool:
+        """Have workers ready for a crew that counts the caller; return whether one was asleep."""
+        while len(self.workers) < crew - 1:
+            number = len(self.workers) + 1
+            name = f"pellucid-{number}"
+            self.workers.append(Thread(target=self._serve, args=(number,), name=name, daemon=True))
+            self.workers[-1].start()
+        self._calls += 1
+        slept = bool(self._asleep)
+        while self._asleep:
+            self._asleep.pop().release()
+        return slept
+
+    def close(self) -> None:
+        """Send the workers home."""
+        self._closed = True
+        self.words[runtime.CLOSING] = 1
+        self.words[runtime.GENERATION] += 1
+        while self._asleep:
+            self._asleep.pop().release()
+        for worker in self.workers:
+            worker.join(timeout=1)
+
+    def _serve(self, number: int) -> None:
+        """Be a worker."""
+        bell = Lock()
+        bell.acquire()
+        serve, address, seen = functions().serve, self.words.ctypes.data, 0
+        while not self._closed:
+            calls = self._calls
+            seen = serve(address, number, seen, self._turns)
+            if calls == self._calls and not self._closed:
+                self._asleep.append(bell)
+                bell.acquire()
+
+
+class Guard:
+    """A lock that a forked process finds open, whoever held it at the time."""
+
+    def __init__(self) -> None:
+        self._lock, self._process = Lock(), os.getpid()
+
+    def __enter__(self) -> None:
+        if self._process != os.getpid():
+            self._lock, self._process = Lock(), os.getpid()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+_teams: list[Team] = []  # the one of this process; there is none before it is needed
+
+
+def _forget() -> None:
+    """Start without workers: those of the parent process are not here."""
+    _teams.clear()
+
+
+def _close() -> None:
+    for team in _teams:
+        team.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+atexit.register(_close)
+
+
+def launch(job: Array, words: Array, crew: int, nanoseconds: float) -> int:
+    """Run a job and return how many steps were made.
+
+    Args:
+        job: the words of `runtime.JOB`.
+        words: a team without workers, for running alone.
+        crew: how many threads it was made for.
+        nanoseconds: how long it takes, about.
+    """
+    run = functions()
+    if crew > 1:
+        if not _teams:
+            _teams.append(Team())
+        team = _teams[0]
+        if not team._closed and team.busy.acquire(blocking=False):
+            try:
+                slept = team.gather(crew)
+                call = run.launch if slept or nanoseconds > SHORT else run.launch_holding
+                return int(call(team.words.ctypes.data, job.ctypes.data))
+            finally:
+                team.busy.release()
+    call = run.launch if nanoseconds > SHORT else run.launch_holding
+    return int(call(words.ctypes.data, job.ctypes.data))
