@@ -18,10 +18,14 @@ from pellucid.autograd import Tensor
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of state. A ``weak`` one is a Python number, such as a count of steps."""
+    """One piece of state of an ``owner``, a tensor or what else has state.
+
+    A ``weak`` one is a Python number, such as a count of steps.
+    """
 
     get: Callable[[], Any]
     set: Callable[[Any], None]
+    owner: Any
     weak: bool = False
 
 
@@ -73,4 +77,4 @@ def tensor_cell(tensor: Tensor) -> Cell:
     def write(data: Any) -> None:
         tensor.data = data
 
-    return Cell(lambda: tensor.data, write)
+    return Cell(lambda: tensor.data, write, tensor)

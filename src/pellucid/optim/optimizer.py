@@ -177,24 +177,27 @@ class Optimizer:
     def cells(self) -> dict[str, Cell]:
         """Return what a compiled step reads and writes: counts, the moments of each parameter."""
 
-        def number(owner: Any, name: Any) -> Cell:
+        def count(path: str) -> Cell:
             def write(value: Any) -> None:
-                owner[name] = int(value) if isinstance(value, float) else value
+                self.counts[path] = whole(value)
 
-            return Cell(lambda: owner[name], write, weak=True)
+            return Cell(lambda: self.counts[path], write, self, weak=True)
+
+        def steps(value: Any) -> None:
+            self.steps = whole(value)
 
         def moment(path: str, name: str) -> Cell:
             def write(value: Any) -> None:
                 self.state[path] = self.state[path] | {name: value}
 
-            return Cell(lambda: self.state[path][name], write)
+            return Cell(lambda: self.state[path][name], write, self)
 
         def scale(value: Any) -> None:
             self.scale = value
 
-        found = {"steps": number(vars(self), "steps")}
-        found["scale"] = Cell(lambda: self.scale, scale, weak=True)
-        found |= {f"counts.{path}": number(self.counts, path) for path in self.counts}
+        found = {"steps": Cell(lambda: self.steps, steps, self, weak=True)}
+        found["scale"] = Cell(lambda: self.scale, scale, self, weak=True)
+        found |= {f"counts.{path}": count(path) for path in self.counts}
         for path, arrays in self.state.items():
             found |= {f"state.{path}.{name}": moment(path, name) for name in arrays}
         return found
@@ -342,6 +345,11 @@ class Optimizer:
                 "optimizer.load_state_dict(optimizer.state_dict()) to go on with what it remembers"
             )
         return {name: _as(array, p.data.dtype) for name, array in state.items()}
+
+
+def whole(value: Any) -> Any:
+    """Return a count, which programs keep as a float; symbols as they are."""
+    return int(value) if isinstance(value, float) else value
 
 
 def _as(array: Array, dtype: DType) -> Array:

@@ -61,10 +61,13 @@ class FromArrays:
         """The number of batches of an epoch."""
         return math.ceil(len(self.whole.x) / self.batch_size)
 
+    def indices(self) -> Iterator[Any]:
+        """Return an iterator over what each batch of one epoch picks out."""
+        return batch_indices(len(self.whole.x), self.batch_size, self.order)
+
     def epoch(self) -> Iterator[Batch]:
         """Return an iterator over the batches of one epoch."""
-        indices = batch_indices(len(self.whole.x), self.batch_size, self.order)
-        return (self.whole.rows(index) for index in indices)
+        return (self.whole.rows(index) for index in self.indices())
 
 
 class FromLoader:

@@ -53,7 +53,12 @@ class Callback(Protocol):
     it is the loss of all batches of the update. In `on_epoch_end` it holds the epoch's loss and
     metrics (with ``val_`` in front for validation), and "lr" where the rate may change. Where
     weights are penalised both hold "penalty" besides.
+
+    Compiled training makes many updates without Python in between, unless a callback defines
+    `on_batch_end`. With ``every_batch = False`` it is told of one now and then.
     """
+
+    every_batch = True
 
     def on_fit_begin(self, run: Run) -> None:
         """Before the first epoch."""
@@ -96,6 +101,17 @@ class Callbacks(Callback):
                     "that inherit from train.Callback"
                 )
         self.members: list[Callback] = list(members)
+
+    @property
+    def watch_batches(self) -> bool:
+        """Whether a member has to be told of every single batch."""
+        return any(
+            member.watch_batches
+            if isinstance(member, Callbacks)
+            else getattr(member, "every_batch", True)
+            and getattr(type(member), "on_batch_end", None) is not Callback.on_batch_end
+            for member in self.members
+        )
 
     def on_fit_begin(self, run: Run) -> None:
         """Tell each, in order."""

@@ -72,6 +72,7 @@ class Model:
         self.constraints = rules.rules(constraint, nn.Constraint, "constraint", network)
         self.input_shape: Shape | None = None
         self._native: native.Compile = False
+        self._threads: int | None = None
         self._program: native.NativeStep | None = None
 
     # training
@@ -86,7 +87,8 @@ class Model:
         sample_weight: Any = None,
         class_weight: ClassWeight = None,
         accumulate: int = 1,
-        compile: Compile = False,  # noqa: A002 - the word for it
+        compile: Compile = "auto",  # noqa: A002 - the word for it
+        threads: int | None = None,
         validation_data: Any = None,
         validation_split: float = 0.0,
         callbacks: Sequence[Callback] = (),
@@ -118,9 +120,11 @@ class Model:
                 from labels, or "balanced", n / (classes * examples of the class). Labels (N, T)
                 and several yes-or-no outputs are refused: use ``sample_weight``.
             accumulate: batches an update; the gradient is that of all of them as one batch.
-            compile: True makes each update as one native program (see `pellucid.compile`), and
-                raises where it cannot; "auto" goes on eagerly there. Sums may differ in their last
-                digits. With ``accumulate`` updates are made eagerly.
+            compile: "auto" makes updates as native programs (see `pellucid.compile`), and eagerly
+                where it cannot; True raises there; False is always eager. Sums may differ in their
+                last digits. With ``accumulate`` updates are made eagerly.
+            threads: how many native programs use; by default one for each core. The results have
+                the same bits for any number.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate after each epoch,
                 or what brings batches of such.
             validation_split: share of the examples to set aside for that instead: drawn at random,
@@ -134,7 +138,7 @@ class Model:
         """
         _positive("epochs", epochs)
         _positive("accumulate", accumulate)
-        self._native = native.checked(compile)
+        self._native, self._threads = native.checked(compile), threads
         _check_seed(seed)
         _trainable(self.network)
         split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
@@ -177,14 +181,21 @@ class Model:
         return history
 
     def _epoch(
-        self, training: Source, accumulate: int, run: Run, events: Callback
+        self, training: Source, accumulate: int, run: Run, events: Callbacks
     ) -> dict[str, float]:
         """Go over the data once; return the epoch's loss and metrics."""
-        eager = self._step(accumulates=accumulate > 1)
-        step = self._natively(eager) if self._native and accumulate == 1 else eager
+        step = self._step(accumulates=accumulate > 1)
+        if self._native and accumulate == 1:
+            updates = self._natively(step).updates(training, events.watch_batches)
+        else:
+            updates = ([step(group)] for group in groups(training.epoch(), accumulate))
         tally = Tally(self.loss, self.metrics)
-        for run.batch, group in enumerate(groups(training.epoch(), accumulate), start=1):
-            outcome = step(group)
+        run.batch = 0
+        for outcomes in updates:
+            for outcome in outcomes:
+                run.batch += 1
+                for scored in outcome.scored if not outcome.problem else ():
+                    tally.add(scored, outcome.penalty)
             if outcome.problem:
                 run.stop(
                     f"{outcome.problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
@@ -194,8 +205,6 @@ class Model:
                 break
             if not outcome.scored:  # nothing in these batches counts
                 continue
-            for scored in outcome.scored:
-                tally.add(scored, outcome.penalty)
             run.logs = outcome.logs()
             events.on_batch_end(run)
             if run.stopped:
@@ -204,12 +213,10 @@ class Model:
 
     def _natively(self, step: Step) -> native.NativeStep:
         """Return the step as compiled code; the one of the epoch before, if nothing changed."""
-        before = self._program
-        if before is None or before.step.unlike(step):
-            before = native.NativeStep(self.network, step, insist=self._native is True)
-            self._program = before
-        before.bound.clear()  # a callback may have changed a setting
-        return before
+        wanted = self._native is True, bool(self.metrics), self._threads
+        if self._program is None or not self._program.serves(step, *wanted):
+            self._program = native.NativeStep(self.network, step, *wanted)
+        return self._program
 
     def _step(self, accumulates: bool) -> Step:
         """Return what makes an update of the parameters there are now."""

@@ -1,93 +1,157 @@
-"""Updates as native code: the whole of a `Step` traced once, and run as one program."""
+"""Updates as native code: the whole of a `Step` traced once, and run as one program.
+
+Where the data are arrays and nobody asks for single batches, many updates are one call: the program
+picks the rows of each batch out itself.
+"""
 
 from __future__ import annotations
 
 import math
+import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from pellucid.arrays import quiet
+from pellucid.arrays import Array, namespace
 from pellucid.autograd import Tensor
-from pellucid.compiler.api import Bound, Result
+from pellucid.compiler.api import Compiled
 from pellucid.compiler.api import compile as compiled
+from pellucid.compiler.bound import Bound
 from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.trace import TraceError
 from pellucid.nn import Module
-from pellucid.train.batches import Batch
-from pellucid.train.step import Outcome, Step, is_finite, loss_of
+from pellucid.train.batches import Batch, FromArrays, Source
+from pellucid.train.step import Outcome, Step, loss_of
 from pellucid.train.tally import Scored
 
 Compile: TypeAlias = bool | Literal["auto"]
-Update: TypeAlias = Callable[[Iterable[Batch]], Outcome]
+SPAN = 0.05  # seconds of training between looks at Python, for Ctrl-C and the progress bar
 
 
 class NativeStep:
-    """Makes updates as a `Step` does, through a compiled program.
+    """Makes updates as a `Step` does, through compiled programs.
 
     Args:
         network: whose parameters and buffers change.
         step: what to do.
         insist: whether to raise where a step cannot be compiled, instead of making it eagerly.
+        keep: whether predictions are wanted, for metrics.
+        threads: how many to use; by default one for each core.
     """
 
-    def __init__(self, network: Module, step: Step, insist: bool) -> None:
-        self.step, self.insist = step, insist
-        self.program = compiled(self._whole, [network, step.optimizer])
-        self.bound: dict[Any, Bound] = {}
+    def __init__(
+        self, network: Module, step: Step, insist: bool, keep: bool, threads: int | None
+    ) -> None:
+        self.step, self.insist, self.keep, self.threads = step, insist, keep, threads
+        state = [network, step.optimizer]
+        self.programs: dict[Callable[..., Any], Compiled] = {
+            function: compiled(function, state, threads=threads)
+            for function in (self._batch, self._rows)
+        }
         self.eager = False
+
+    def serves(self, step: Step, insist: bool, keep: bool, threads: int | None) -> bool:
+        """Whether this does what is asked for now."""
+        asked = (insist, keep, threads) == (self.insist, self.keep, self.threads)
+        return asked and not self.step.unlike(step)
+
+    def updates(self, source: Source, one_by_one: bool) -> Iterator[list[Outcome]]:
+        """Return an iterator over the updates of an epoch: what each of them saw.
+
+        Several come together unless they are asked for ``one_by_one``.
+        """
+        if not isinstance(source, FromArrays) or self.eager:
+            for batch in source.epoch():
+                yield [self([batch])]
+            return
+        for _, several in groupby(source.indices(), key=len):
+            waiting = np.stack(list(several))
+            together = 1
+            while len(waiting):
+                start = time.perf_counter()
+                rows = waiting[: 1 if one_by_one else together]
+                yield self._several(source.whole, rows)
+                waiting = waiting[len(rows) :]
+                seconds = max(time.perf_counter() - start, 1e-6)
+                together = 1 + int(len(rows) * min(SPAN / seconds, 16))
 
     def __call__(self, batches: Iterable[Batch]) -> Outcome:
         """Make one update; where something is not finite, make none and say so."""
         first, *more = list(batches)
-        if self.eager or more:
+        bound = None if more else self._bound(self._batch, *arrays_in(first))
+        if bound is None:
             return self.step([first, *more])
-        arrays = (first.x, first.y) if first.weight is None else (first.x, first.y, first.weight)
-        shapes = tuple(array.shape for array in arrays)
+        result = bound.attempt(*arrays_in(first))
+        found = result.value
+        weight = weight_of(first) if found["weight"] is None else float(found["weight"])
+        outcome = Outcome()
+        if weight == 0:
+            return outcome
+        value = float(found["loss"])
+        if found["fine"]:
+            result.commit()
+        else:
+            outcome.problem = problem(value)
+        outcome.scored.append(Scored(found["prediction"], first.y, first.weight, value, weight))
+        outcome.penalty = None if found["penalty"] is None else float(found["penalty"])
+        return outcome
+
+    def _several(self, whole: Batch, rows: Array) -> list[Outcome]:
+        """Make updates as one call, each with a batch of the ``rows`` (updates, batch size)."""
+        bound = self._bound(self._rows, rows[0], *arrays_in(whole))
+        if bound is None or "out.weight" in bound.results:
+            return [self([whole.rows(index)]) for index in rows]
+        given = (rows, *arrays_in(whole))
+        named = {f"arg.{place}": array for place, array in enumerate(given)}
+        made, found = bound.repeat(len(rows), named, ["arg.0"], "out.fine")
+        losses = found["out.loss"].tolist()
+        penalties = found["out.penalty"].tolist() if "out.penalty" in found else [None] * len(rows)
+        outcomes = []
+        for number in range(made):
+            batch = whole.rows(rows[number])
+            prediction = found["out.prediction"][number] if self.keep else None
+            weight = weight_of(batch)
+            scored = Scored(prediction, batch.y, batch.weight, losses[number], weight)
+            outcomes.append(Outcome([scored], penalties[number]))
+        if made < len(rows):
+            outcomes.append(Outcome(problem=problem(losses[made])))
+        return outcomes
+
+    def _bound(self, function: Callable[..., Any], *arrays: Array) -> Bound | None:
+        """Return the program for such arrays; None, from now on, where there is none."""
+        if self.eager:
+            return None
         try:
-            if shapes not in self.bound:
-                self.bound[shapes] = self.program.bound(*arrays)
-            bound = self.bound[shapes]
+            bound = self.programs[function].bound(*arrays)
             if bound.traced.program is None:
                 raise UnsupportedError(f"expected a step that compiles: {bound.traced.reason}")
-            result = bound.attempt(*arrays)
         except (TraceError, UnsupportedError) as error:
             if self.insist:
                 raise
             if isinstance(error, TraceError):
                 warnings.warn(f"training goes on without compiled code: {error}", stacklevel=5)
             self.eager = True
-            return self.step([first])
-        with quiet():
-            return self._judged(result, first)
+            return None
+        return bound
 
-    def _judged(self, result: Result, first: Batch) -> Outcome:
-        """Take over an update, if it is finite."""
-        outcome = Outcome()
-        prediction, loss, penalty = result.value
-        value = float(loss)
-        weight = self.step.loss.total_weight(Tensor(prediction), first.y, first.weight)
-        if weight == 0:
-            return outcome
-        if not math.isfinite(value):
-            outcome.problem = f"the loss is {value}"
-        elif not all(is_finite(a) for name, a in result.state.items() if name.startswith("0.")):
-            outcome.problem = "the update is not finite"
-        else:
-            result.commit()
-        outcome.scored.append(Scored(prediction, first.y, first.weight, value, weight))
-        outcome.penalty = None if penalty is None else float(penalty)
-        return outcome
+    def _batch(self, *arrays: Tensor) -> dict[str, Any]:
+        """Make the update for a batch."""
+        return self._whole(Batch(*arrays))
 
-    def _whole(self, x: Tensor, y: Tensor, *weight: Tensor) -> tuple[Any, Any, Any]:
-        """Make the update on tensors; return the prediction, its loss, and the penalty if any."""
+    def _rows(self, index: Tensor, *arrays: Tensor) -> dict[str, Any]:
+        """Make the update for some rows of all the examples."""
+        return self._whole(Batch(*(array[index] for array in arrays)))
+
+    def _whole(self, batch: Batch) -> dict[str, Any]:
+        """Make the update on tensors; return what it saw, and whether all that moved is finite."""
         step = self.step
         for parameter in step.parameters.values():
             parameter.grad = None
-        prediction = step.predict(x)
-        loss = loss_of(step.loss, prediction, Batch(x, y, *weight))
+        prediction = step.predict(batch.x)
+        loss = loss_of(step.loss, prediction, batch)
         loss.backward()
         penalty = None
         for parameter, rule in step.penalties:
@@ -97,7 +161,45 @@ class NativeStep:
         step.optimizer.step(step.parameters)
         for parameter, bound in step.constraints:
             parameter.data = bound(parameter.data)
-        return prediction.data, loss.data, penalty
+        own = step.loss.example_weight(prediction, batch.y)
+        if own is not None:
+            own = (own if batch.weight is None else own * batch.weight).sum().data
+        return {
+            "prediction": prediction.data if self.keep else None,
+            "loss": loss.data,
+            "penalty": penalty,
+            "weight": own,
+            "fine": are_finite([loss, *step.parameters.values(), *step.buffers]),
+        }
+
+
+def arrays_in(batch: Batch) -> tuple[Array, ...]:
+    """Return the arrays that a batch has."""
+    return tuple(array for array in batch if array is not None)
+
+
+def weight_of(batch: Batch) -> float:
+    """Return the sum of a batch's weights."""
+    return float(len(batch.y) if batch.weight is None else np.sum(batch.weight))
+
+
+def are_finite(tensors: Sequence[Tensor]) -> Any:
+    """Return whether there is no NaN and no infinity in any of them.
+
+    They are looked at row by row, which needs no more than the loops that compute them.
+    """
+    fine: Any = True
+    for array in (tensor.data for tensor in tensors):
+        if array.dtype.kind == "f":
+            xp = namespace(array)
+            rows = xp.all(xp.isfinite(array), axis=-1) if array.ndim else xp.isfinite(array)
+            fine = xp.logical_and(fine, xp.all(rows)) if fine is not True else xp.all(rows)
+    return fine
+
+
+def problem(loss: float) -> str:
+    """Return why an update was not made."""
+    return "the update is not finite" if math.isfinite(loss) else f"the loss is {loss}"
 
 
 def checked(choice: Any) -> Compile:

@@ -68,6 +68,7 @@ class ProgressLines(Callback):
 class ProgressBar(Callback):
     """A bar over the batches of the epoch with the time left, and a line for each epoch done."""
 
+    every_batch = False
     interval = 0.1  # seconds between updates: drawing must not slow training down
 
     def on_fit_begin(self, run: Run) -> None:

@@ -1,0 +1,91 @@
+"""Arguments of compiled functions: the arrays among them by name, and what else they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Array
+from pellucid.autograd import Tensor
+from pellucid.compiler.trace import Symbol, TraceError
+
+
+def is_array(x: Any) -> bool:
+    """Whether this becomes an input of the program."""
+    return isinstance(x, Tensor | np.ndarray | np.generic)
+
+
+def arrays_of(args: Any, kwargs: Any) -> dict[str, Array]:
+    """Return the arrays among arguments by name: their place."""
+    found: dict[str, Array] = {}
+
+    def visit(x: Any, name: str) -> None:
+        if isinstance(x, Symbol) or (isinstance(x, Tensor) and isinstance(x.data, Symbol)):
+            raise TraceError("expected arrays, got symbols: a compiled function cannot be traced")
+        if is_array(x):
+            found[name] = np.asarray(x.data if isinstance(x, Tensor) else x)
+        elif isinstance(x, list | tuple):
+            for i, part in enumerate(x):
+                visit(part, f"{name}.{i}")
+        elif isinstance(x, dict):
+            for key, part in x.items():
+                visit(part, f"{name}.{key}")
+
+    visit(args, "arg")
+    visit(kwargs, "kwarg")
+    return found
+
+
+def skeleton(x: Any) -> Any:
+    """Return arguments without their arrays: what else a program depends on."""
+    if is_array(x):
+        return Tensor
+    if isinstance(x, list | tuple):
+        return type(x).__name__, tuple(skeleton(part) for part in x)
+    if isinstance(x, dict):
+        return tuple((key, skeleton(part)) for key, part in x.items())
+    try:
+        hash(x)
+    except TypeError:
+        raise TypeError(
+            f"expected arrays, tensors and settings as arguments, got {type(x).__name__}; name "
+            "what the function changes in state="
+        ) from None
+    return type(x).__name__, x
+
+
+def with_symbols(args: Any, kwargs: Any, inputs: Mapping[str, Symbol]) -> tuple[Any, Any]:
+    """Return the arguments with a tensor of symbols in the place of each array."""
+
+    def visit(x: Any, name: str) -> Any:
+        if is_array(x):
+            wants = isinstance(x, Tensor) and x.requires_grad
+            return Tensor(inputs[name], requires_grad=wants)
+        if isinstance(x, list | tuple):
+            return type(x)(visit(part, f"{name}.{i}") for i, part in enumerate(x))
+        if isinstance(x, dict):
+            return {key: visit(part, f"{name}.{key}") for key, part in x.items()}
+        return x
+
+    return visit(args, "arg"), visit(kwargs, "kwarg")
+
+
+def collected(value: Any, outputs: dict[str, Any]) -> Callable[[Mapping[str, Array]], Any]:
+    """Add what a function returned to the outputs; return what puts it together again."""
+
+    def visit(x: Any, name: str) -> Callable[[Mapping[str, Array]], Any]:
+        if isinstance(x, Tensor | Symbol | np.ndarray):
+            outputs[name] = x.data if isinstance(x, Tensor) else x
+            wrap = Tensor if isinstance(x, Tensor) else np.asarray
+            return lambda found: wrap(found[name])
+        if isinstance(x, list | tuple):
+            kind, parts = type(x), [visit(part, f"{name}.{i}") for i, part in enumerate(x)]
+            return lambda found: kind(part(found) for part in parts)
+        if isinstance(x, dict):
+            members = {key: visit(part, f"{name}.{key}") for key, part in x.items()}
+            return lambda found: {key: part(found) for key, part in members.items()}
+        return lambda found: x
+
+    return visit(value, "out")

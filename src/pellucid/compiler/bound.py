@@ -1,0 +1,236 @@
+"""A program bound to the state it reads and writes.
+
+Nothing is copied from step to step: a program reads the arrays that hold the state and writes the
+new one into others, which take their place when the step is taken over. The arrays that are free
+then are written by the next step, unless somebody else holds one: whoever kept the weights of an
+hour ago has them as they were.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Array
+from pellucid.compiler.arguments import arrays_of
+from pellucid.compiler.cells import Cell
+from pellucid.compiler.frame import Frame
+from pellucid.compiler.graph import Graph, Node
+from pellucid.compiler.interpret import interpret
+from pellucid.compiler.program import Program, fitting
+from pellucid.compiler.threads import Guard
+
+Rebuild = Callable[[Mapping[str, Array]], Any]
+NEW = "new "  # in front of a cell's name, the output that is its new value
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One traced call: the graph, what runs it, and how its results are put together again.
+
+    Without a ``program``, for the ``reason`` given, NumPy runs the graph.
+    """
+
+    graph: Graph
+    seen: tuple[tuple[str, Graph], ...]
+    rebuild: Rebuild
+    program: Program | None
+    reason: str
+
+
+@dataclass(eq=False)
+class Slot:
+    """A piece of state: its cell, the value that was there last, and the array that holds it."""
+
+    name: str
+    cell: Cell
+    read: Node
+    written: Node | None
+    value: Any = None
+    array: Array | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call computed, and the new state, which `commit` puts into its place."""
+
+    value: Any
+    state: Mapping[str, Array]
+    bound: Bound
+
+    def commit(self) -> None:
+        """Take over the new state."""
+        self.bound.take_over(self.state)
+
+
+class Bound:
+    """A program and the state that it reads and writes.
+
+    ``spares`` are arrays by the name of their cell that may be written.
+    """
+
+    def __init__(
+        self, traced: Traced, cells: Mapping[str, Cell], spares: dict[str, Array]
+    ) -> None:
+        self.traced, self.cells, self._spares = traced, cells, spares
+        self._guard = Guard()
+        program = traced.program
+        if program is None:
+            return
+        self._frame = Frame(program.layout)
+        inputs, outputs = program.graph.inputs, program.graph.outputs
+        self._slots = {
+            name: Slot(name, cell, inputs[name], outputs.get(NEW + name))
+            for name, cell in cells.items()
+        }
+        self._arguments = {name: node for name, node in inputs.items() if name not in cells}
+        self.results = {name: n for name, n in outputs.items() if not name.startswith(NEW)}
+
+    def attempt(self, *args: Any, **kwargs: Any) -> Result:
+        """Return what a call computes, without changing the state."""
+        given = arrays_of(args, kwargs)
+        if self.traced.program is None:
+            return self._interpreted(given)
+        with self._guard:
+            self._look()
+            arguments = self._point(given)
+            found = {name: np.empty(n.shape, n.dtype) for name, n in self.results.items()}
+            for name, array in found.items():
+                self._frame.point(self.results[name], array)
+            state = {slot.name: self._spare(slot) for slot in self._changing()}
+            self._frame.run()
+        del arguments
+        return Result(self.traced.rebuild(found), state, self)
+
+    def repeat(
+        self, steps: int, given: Mapping[str, Array], along: Sequence[str], status: str = ""
+    ) -> tuple[int, dict[str, Array]]:
+        """Make many calls, each on the state that the one before left; take over the last.
+
+        Python has no part in it. Arguments named in ``along`` have an element for each call in
+        front, and so have all results, by name. It ends before a call for which the result
+        ``status`` would be false: that call's results are there, its state is not taken over.
+
+        Returns:
+            How many calls changed the state, and the results.
+        """
+        with self._guard:
+            self._look()
+            rest = {name: array for name, array in given.items() if name not in along}
+            moving = {name: np.ascontiguousarray(given[name]) for name in along}
+            arguments = self._point(rest | {name: array[0] for name, array in moving.items()})
+            found = {
+                name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()
+            }
+            moves = {self._arguments[name]: array[0].nbytes for name, array in moving.items()}
+            for name, array in found.items():
+                self._frame.point(self.results[name], array)
+                moves[self.results[name]] = array[0].nbytes if name != status else 0
+            changing = self._changing()
+            for slot in changing:
+                self._claim(slot)
+            state = {slot.name: self._spare(slot) for slot in changing}
+            pairs = [(slot.read, slot.written) for slot in changing if slot.written is not None]
+            flag = self.results[status] if status else None
+            made = self._frame.repeat(steps, moves, pairs, flag)
+            if made and made % 2 == 0:  # the last one wrote to where the first one read
+                for slot in changing:
+                    state[slot.name], slot.array = slot.array, state[slot.name]
+        del arguments, moving
+        if made:
+            self.take_over(state)
+        return made, found
+
+    def take_over(self, state: Mapping[str, Array]) -> None:
+        """Put new state into its place, and keep the arrays of the old one for the next call."""
+        if self.traced.program is None:
+            for name, array in state.items():
+                put(self.cells[name], array)
+            return
+        for name, array in state.items():
+            slot = self._slots[name]
+            put(slot.cell, array)
+            old, slot.array, slot.value = slot.array, array, slot.cell.get()
+            self._frame.point(slot.read, array)
+            if old is not None and is_whole(old):
+                self._spares[name] = old
+
+    def _interpreted(self, given: Mapping[str, Array]) -> Result:
+        state = {name: number(cell.get()) for name, cell in self.cells.items()}
+        found = interpret(self.traced.graph, state | given)
+        new = {name: found[NEW + name] for name in self.cells if NEW + name in found}
+        return Result(self.traced.rebuild(found), new, self)
+
+    def _changing(self) -> list[Slot]:
+        return [slot for slot in self._slots.values() if slot.written is not None]
+
+    def _look(self) -> None:
+        """Point to the state as it is now, where it is another than after the last call."""
+        for slot in self._slots.values():
+            value = slot.cell.get()
+            if value is slot.value and slot.array is not None:
+                continue
+            slot.array = fitting(slot.name, slot.read, {slot.name: number(value)})
+            slot.value = value if slot.array is value or slot.cell.weak else None
+            self._frame.point(slot.read, slot.array)
+
+    def _point(self, given: Mapping[str, Array]) -> list[Array]:
+        """Point to the arguments; return what must be kept while the program runs."""
+        arrays = []
+        for name, node in self._arguments.items():
+            arrays.append(fitting(name, node, given))
+            self._frame.point(node, arrays[-1])
+        return arrays
+
+    def _spare(self, slot: Slot) -> Array:
+        """Return an array for the new value of a piece of state, and point to it."""
+        assert slot.written is not None
+        node = slot.written
+        array = self._spares.pop(slot.name, None)
+        if array is None or holders(array) > ALONE or array.dtype != node.dtype:
+            array = np.empty(node.shape, node.dtype)
+        self._frame.point(node, array)
+        return array
+
+    def _claim(self, slot: Slot) -> None:
+        """Let a piece of state lie in an array that nobody else holds, so it may be written."""
+        array = slot.array
+        if not slot.cell.weak:
+            put(slot.cell, array)  # into a new dictionary, where an old one may be held
+        others = 1 if slot.cell.weak else 3  # the slot; and its value, and where the state is kept
+        if not is_whole(array) or holders(array) > ALONE + others:
+            slot.array = np.array(array)
+            self._frame.point(slot.read, slot.array)
+
+
+def put(cell: Cell, array: Any) -> None:
+    """Set a piece of state; counts and scales are numbers."""
+    cell.set(array.item() if cell.weak else array)
+
+
+def number(x: Any) -> Array:
+    """Return state as an array: counts and scales are float64."""
+    return x if isinstance(x, np.ndarray) else np.array(x, np.float64)
+
+
+def is_whole(array: Any) -> bool:
+    """Whether an array's memory is its own, so that all who look at it hold the array."""
+    flags = array.flags
+    return bool(flags.owndata and flags.writeable and flags.c_contiguous) and array.base is None
+
+
+def holders(array: Any) -> int:
+    """Return how many references there are, with those of being asked; see `ALONE`."""
+    return sys.getrefcount(array)
+
+
+def _alone() -> int:
+    array = np.empty(0)
+    return holders(array)
+
+
+ALONE = _alone()  # what `holders` returns for an array that one variable holds alone
