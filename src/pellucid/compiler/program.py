@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -15,7 +16,8 @@ from pellucid.compiler.graph import Graph, Node
 from pellucid.compiler.kernels import Gemm, Kernel
 from pellucid.compiler.llvm import gemm, nest
 from pellucid.compiler.llvm.builder import module_text
-from pellucid.compiler.llvm.target import Target, compile_module, host
+from pellucid.compiler.llvm.cache import cached_module
+from pellucid.compiler.llvm.target import Target, host
 from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.schedule import Schedule, schedule
 
@@ -47,8 +49,7 @@ class Program:
         self.work = max(
             (gemm.workspace(k, self.target) for k in self.kernels if isinstance(k, Gemm)), default=0
         )
-        self.text = self._text()
-        self.module = compile_module(self.text, self.target)
+        self.module = cached_module(self.key(), lambda: self.text, self.target)
         self.function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.module.address(STEP))
         self._lock = Lock()
         self._memory = memory(aligned(self.arena.size) + self.work)
@@ -84,8 +85,13 @@ class Program:
         """Return whose memory each pointer of the table leads to; None is the arena."""
         return [*self.graph.inputs.values(), *self.constants, *self.outputs, None]
 
-    def _text(self) -> str:
-        """Return the module in LLVM's language."""
+    def key(self) -> str:
+        """Return all that the text depends on besides the target, written in less time."""
+        return f"{self.kernels!r}\n{self._main()}"
+
+    @cached_property
+    def text(self) -> str:
+        """The module in LLVM's language."""
         functions = [
             gemm.emit(kernel, self.target, internal=True)
             if isinstance(kernel, Gemm)
