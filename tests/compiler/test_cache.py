@@ -142,9 +142,20 @@ def test_a_changed_source_outdates_what_is_kept(
     found = []
     for text in ("x = 1\n", "x = 2\n", "x = 1\n"):
         (tmp_path / "emitter.py").write_text(text)
+        os.utime(tmp_path / "emitter.py", (0, 0))
         monkeypatch.setattr(cache, "COMPILER", tmp_path)
         found.append(cache.source.__wrapped__())
     assert found[0] == found[2] != found[1]
+
+
+def test_a_process_that_runs_an_older_source_keeps_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "IMPORTED", 0.0)
+    monkeypatch.setattr(cache, "source", cache.source.__wrapped__)
+    run()
+    assert not folder.exists()
+    assert "the compiler was changed" in cache.state()
 
 
 # What is not whole, or not what it should be
@@ -339,7 +350,7 @@ def test_only_entries_are_removed(tmp_path: Path) -> None:
 
 def test_state_counts(folder: Path) -> None:
     run()
-    assert cache.state() == f"{folder}: 1 programs, 0.0 MB"
+    assert cache.state() == f"{folder}: 1 compiled, 0.0 MB"
 
 
 WRITER = """

@@ -16,6 +16,7 @@ import re
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ HEADER = Struct(">8sI32s")  # MAGIC, FORMAT, and the digest of the entry's name 
 MAGIC = b"pellucid"
 OURS = re.compile(r"[0-9a-f]{64}\.object(\..*\.part)?")  # entries, and those being written
 COMPILER = Path(__file__).parents[1]
+IMPORTED = time.time()
 # A link is not followed, a pipe not waited for.
 OPENING = os.O_RDONLY | sum(getattr(os, n, 0) for n in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
@@ -45,7 +47,7 @@ def cached_module(key: str, text: Callable[[], str], target: Target) -> Module:
     ``text`` makes the module in LLVM's language, and is called only when it has to be compiled.
     ``key`` says all that the text depends on, besides the target and the source of this compiler.
     """
-    kept = cache_in(folder())
+    kept = cache_in(folder()) if source() else None
     name = digest(key, target)
     code = kept.get(name) if kept else None
     if code is None:
@@ -63,10 +65,15 @@ def digest(key: str, target: Target) -> str:
 
 @cache
 def source() -> str:
-    """Return a digest of this compiler's own source, so that a change of it outdates all code."""
+    """Return a digest of this compiler's own source, so that a change of it outdates all code.
+
+    There is none if a file was changed after it was imported: it is not what runs here.
+    """
     found = sha256(version.encode())  # all there is to go by without source files
     with suppress(OSError):
         for file in sorted(COMPILER.rglob("*.py")):
+            if file.stat().st_mtime > IMPORTED:
+                return ""
             found.update(file.read_bytes())
     return found.hexdigest()
 
@@ -93,11 +100,11 @@ def state() -> str:
     kept = cache_in(folder())
     if kept is None:
         return f"no folder: {VARIABLE} is off, or there is no home"
-    problem = kept.problem()
+    problem = kept.problem() or ("" if source() else "the compiler was changed since it began")
     if problem:
         return f"{kept.folder} is not used: {problem}"
     sizes = [entry.size for entry in kept.entries()]
-    return f"{kept.folder}: {len(sizes)} programs, {sum(sizes) / (1 << 20):.1f} MB"
+    return f"{kept.folder}: {len(sizes)} compiled, {sum(sizes) / (1 << 20):.1f} MB"
 
 
 @dataclass(frozen=True)
