@@ -82,6 +82,7 @@ bench: $(STAMP) ## measure speed and import time on this machine
 	$(PY) benchmarks/scalar.py $(ARGS)
 	$(PY) benchmarks/training.py $(ARGS)
 	$(PY) benchmarks/import_time.py
+	$(PY) benchmarks/first_step.py
 
 readme: $(STAMP) ## print the README's figures anew (ARGS='parameters' for one of them)
 	$(PY) tools/readme.py $(ARGS)

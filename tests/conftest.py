@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
+import tempfile
 
 for _variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # before NumPy is imported
     os.environ.pop(_variable, None)
@@ -20,8 +22,16 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 REQUIRE_TORCH = "PELLUCID_REQUIRE_TORCH"
 
 
+COMPILED = "PELLUCID_COMPILED"
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to start where PyTorch is required and missing: its tests would all be skipped."""
+    """Keep compiled programs in a folder of this run, not in the user's.
+
+    Refuse to start where PyTorch is required and missing: its tests would all be skipped.
+    """
+    if not hasattr(config, "workerinput"):  # workers inherit the variable
+        os.environ[COMPILED] = tempfile.mkdtemp(prefix="pellucid-compiled-")
     if os.environ.get(REQUIRE_TORCH) != "1":
         return
     try:
@@ -31,6 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
             f"expected PyTorch, because {REQUIRE_TORCH}=1, got {error!r}; "
             f"fix: python -m pip install torch, or unset {REQUIRE_TORCH}"
         ) from error
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder of compiled programs."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[COMPILED], ignore_errors=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,10 +1,11 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of either."""
+"""Where files are kept, and writing them so that a crash leaves the old one or the new one."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -48,3 +49,21 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Return the folder for downloads and compiled programs; it need not exist.
+
+    PELLUCID_CACHE where set, else XDG_CACHE_HOME/pellucid, else the platform's own place:
+    ~/Library/Caches/pellucid on macOS, %LOCALAPPDATA%/pellucid on Windows, ~/.cache/pellucid
+    elsewhere.
+    """
+    if chosen := environ.get("PELLUCID_CACHE"):
+        return Path(chosen).expanduser()
+    if base := environ.get("XDG_CACHE_HOME"):
+        return Path(base).expanduser() / "pellucid"
+    if platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "pellucid"
+    if platform == "win32" and (base := environ.get("LOCALAPPDATA")):
+        return Path(base) / "pellucid"
+    return Path.home() / ".cache" / "pellucid"

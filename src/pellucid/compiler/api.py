@@ -201,5 +201,3 @@ def mode(owner: Any) -> Any:
 def tensors_in(owner: Any) -> list[Tensor]:
     """Return the tensors of an object."""
     return [] if is_stateful(owner) else list(tree.find(owner, Tensor).values())
-
-

@@ -73,9 +73,7 @@ class Bound:
     ``spares`` are arrays by the name of their cell that may be written.
     """
 
-    def __init__(
-        self, traced: Traced, cells: Mapping[str, Cell], spares: dict[str, Array]
-    ) -> None:
+    def __init__(self, traced: Traced, cells: Mapping[str, Cell], spares: dict[str, Array]) -> None:
         self.traced, self.cells, self._spares = traced, cells, spares
         self._guard = Guard()
         program = traced.program
@@ -123,9 +121,7 @@ class Bound:
             rest = {name: array for name, array in given.items() if name not in along}
             moving = {name: np.ascontiguousarray(given[name]) for name in along}
             arguments = self._point(rest | {name: array[0] for name, array in moving.items()})
-            found = {
-                name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()
-            }
+            found = {name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()}
             moves = {self._arguments[name]: array[0].nbytes for name, array in moving.items()}
             for name, array in found.items():
                 self._frame.point(self.results[name], array)

@@ -15,7 +15,6 @@ from pellucid.compiler.llvm.runtime import JOB
 from pellucid.compiler.threads import launch, offer, shared
 
 
-
 @dataclass(frozen=True)
 class Layout:
     """What a program wants of a frame: ``nodes`` by pointer, behind them one to ``memory`` bytes.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Node:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def type(self) -> str:
@@ -56,6 +57,10 @@ class Graph:
 
     def nodes(self) -> list[Node]:
         """Return every node that an output needs, and all inputs, operands before their users."""
+        return list(self._nodes)
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
         listed: dict[Node, None] = dict.fromkeys(self.inputs.values())
         stack: list[Any] = list(self.outputs.values())[::-1]
         while stack:
@@ -65,7 +70,7 @@ class Graph:
             elif node not in listed:
                 stack += (node, None)
                 stack += (operand for operand in reversed(node.inputs) if operand not in listed)
-        return list(listed)
+        return tuple(listed)
 
     def __str__(self) -> str:
         """One line a node: its name, its type, what computes it, and where that was asked for."""
@@ -114,24 +119,29 @@ def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     return Node(node.op, inputs, node.shape, node.dtype, node.params, node.value, node.line)
 
 
-def verify(graph: Graph) -> None:
+def verify(graph: Graph, sound: set[Node] | None = None) -> None:
     """Check that shapes and dtypes of every node follow from its operands.
+
+    Nodes that are ``sound`` have been checked before, and others are added to them: no node ever
+    changes, so a graph that shares nodes with a verified one needs to be checked in part only.
 
     Raises:
         ValueError: one does not; the graph is printed up to it.
     """
-    known = set(graph.inputs.values())
+    sound = set() if sound is None else sound
+    inputs = set(graph.inputs.values())
     for node in graph.nodes():
-        problem = complaint(node, known)
+        if node.op == "input":
+            problem = "" if node in inputs else "an input that the graph does not list"
+        else:
+            problem = "" if node in sound else complaint(node, sound)
         if problem:
             raise ValueError(f"the graph is broken at {node.op} {node.type}: {problem}\n{graph}")
-        known.add(node)
+        sound.add(node)
 
 
 def complaint(node: Node, known: set[Node]) -> str:
-    """Return what is wrong with a node, if anything is."""
-    if node.op == "input":
-        return "" if node in known else "an input that the graph does not list"
+    """Return what is wrong with a node that is no input, if anything is."""
     if node.op == "constant":
         value = np.asarray(node.value)
         same = (value.shape, value.dtype) == (node.shape, node.dtype)

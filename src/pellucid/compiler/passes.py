@@ -15,6 +15,7 @@ from pellucid.compiler.graph import Graph, Node, infer, rebuilt, run, verify, wi
 from pellucid.compiler.primitives import ELEMENTWISE
 
 Pass = Callable[[Graph], Graph]
+BOOL = np.dtype(bool)
 LARGEST = 1 << 16  # elements of a constant that is worth computing beforehand
 
 
@@ -90,7 +91,7 @@ def broadcast_late(graph: Graph) -> Graph:
         slim = tuple(slimmer(x) for x in inputs)
         for i in range(len(slim)):
             trial = (*inputs[:i], slim[i], *inputs[i + 1 :])
-            if infer(node.op, trial, node.params) == (node.shape, node.dtype):
+            if trial != inputs and infer(node.op, trial, node.params) == node_type(node):
                 inputs = trial
         return with_inputs(node, inputs)
 
@@ -131,16 +132,16 @@ def explicit_casts(graph: Graph) -> Graph:
 
     def change(node: Node, inputs: tuple[Node, ...]) -> Node:
         op, kinds = node.op, [x.dtype for x in inputs]
-        if op in TRUTH and all(kind == np.bool_ for kind in (*kinds, node.dtype)):
+        if op in TRUTH and all(kind == BOOL for kind in (*kinds, node.dtype)):
             return replace(with_inputs(node, inputs), op=TRUTH[op])
         if op == "where":
-            inputs = (cast(inputs[0], "bool"), *inputs[1:])
+            inputs = (cast(inputs[0], BOOL), *inputs[1:])
         elif op.startswith("logical_"):
-            inputs = tuple(cast(x, "bool") for x in inputs)
+            inputs = tuple(cast(x, BOOL) for x in inputs)
         elif op in ("sum", "matmul", "concat", "stack") or (
             op in ELEMENTWISE and op != "astype" and node.dtype.kind == "f"
         ):
-            inputs = tuple(cast(x, str(node.dtype)) for x in inputs)
+            inputs = tuple(cast(x, node.dtype) for x in inputs)
         return with_inputs(node, inputs)
 
     return rebuilt(graph, change)
@@ -153,12 +154,11 @@ TRUTH = {
 }  # fmt: skip
 
 
-def cast(node: Node, dtype: str) -> Node:
+def cast(node: Node, dtype: np.dtype[Any]) -> Node:
     """Return a node in another dtype: itself if it has that."""
-    if node.dtype == np.dtype(dtype):
+    if node.dtype == dtype:
         return node
-    kind = np.dtype(dtype)
-    return Node("astype", (node,), node.shape, kind, (("dtype", dtype),), line=node.line)
+    return Node("astype", (node,), node.shape, dtype, (("dtype", str(dtype)),), line=node.line)
 
 
 def node_type(node: Node) -> tuple[Any, Any]:
@@ -181,10 +181,11 @@ def optimise(graph: Graph, seen: Callable[[str, Graph], None] | None = None) -> 
     Raises:
         ValueError: a pass broke the graph.
     """
-    verify(graph)
+    sound: set[Node] = set()
+    verify(graph, sound)
     for name, one in PASSES.items():
         graph = one(graph)
-        verify(graph)
+        verify(graph, sound)
         if seen:
             seen(name, graph)
     return graph

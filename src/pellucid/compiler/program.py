@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from pellucid.compiler.graph import Graph, Node
 from pellucid.compiler.kernels import Gemm, Kernel
 from pellucid.compiler.llvm import gemm, nest
 from pellucid.compiler.llvm.builder import module_text
-from pellucid.compiler.llvm.target import Target, compile_module, host
+from pellucid.compiler.llvm.cache import cached_module
+from pellucid.compiler.llvm.target import Target, host
 from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.phases import Phase, Task, moments, phased, weight
 from pellucid.compiler.schedule import Schedule, schedule
@@ -66,8 +68,7 @@ class Program:
         self.functions = [self.names[anonymous(call.kernel)] for call in leading]
         spaces = (gemm.workspace(k, self.target) for k in self.kernels if isinstance(k, Gemm))
         self.workspace = aligned(max(spaces, default=0))  # bytes, of each thread
-        self.text = self._text()
-        self.module = compile_module(self.text, self.target)
+        self.module = cached_module(self.key(), lambda: self.text, self.target)
         self.layout = Layout(
             self.module.address(STEP),
             [*self.graph.inputs.values(), *self.constants, *self.outputs],
@@ -95,8 +96,13 @@ class Program:
             self._frame.run()
         return results
 
-    def _text(self) -> str:
-        """Return the module in LLVM's language."""
+    def key(self) -> str:
+        """Return all that the text depends on besides the target, written in less time."""
+        return f"{self.kernels!r}\n{self._main()}"
+
+    @cached_property
+    def text(self) -> str:
+        """The module in LLVM's language."""
         functions = [
             gemm.emit(kernel, self.target, internal=True)
             if isinstance(kernel, Gemm)

@@ -21,7 +21,7 @@ from pellucid.compiler.graph import Graph, Node, rebuilt, with_inputs
 from pellucid.compiler.primitives import ARRAY, ELEMENTWISE, REDUCTIONS, fill
 
 VIEWS = ("reshape", "permute_dims", "broadcast_to", "flip")
-DTYPES = ("float32", "float64", "int32", "int64", "uint32", "bool")
+DTYPES = frozenset(map(np.dtype, ("float32", "float64", "int32", "int64", "uint32", "bool")))
 JOINS = ("concat", "stack", "pad")
 PRODUCTS = 1024  # of matrices in one node: each is a call
 LONGEST = 96  # nodes in a group: beyond, registers would not do
@@ -87,6 +87,7 @@ def schedule(graph: Graph) -> Schedule:
     graph = with_copies(graph)
     groups: list[Group] = []
     home: dict[Node, int] = {}  # the group that computes a node, or what it is a view of
+    readers: dict[Node, set[int]] = {}  # the groups with members that a node is an operand of
     for node in graph.nodes():
         check(node)
         if node.op in ("input", "constant"):
@@ -94,7 +95,9 @@ def schedule(graph: Graph) -> Schedule:
         elif is_view(node):
             home[node] = home[node.inputs[0]]
         else:
-            home[node] = placed(node, groups, home)
+            home[node] = placed(node, groups, home, readers)
+            for x in node.inputs:
+                readers.setdefault(x, set()).add(home[node])
     sink(graph, groups, home)
     return Schedule(graph, tuple(g for g in groups if g.nodes), stored(graph, groups, home))
 
@@ -170,7 +173,7 @@ def check(node: Node) -> None:
     )
     if not known:
         raise UnsupportedError(f"no native code for {node.op} yet ({node.line})")
-    if str(node.dtype) not in DTYPES:
+    if node.dtype not in DTYPES:
         raise UnsupportedError(f"no native code for {node.dtype} yet ({node.op} at {node.line})")
     if node.op == "erf" and node.dtype.kind != "f":
         raise UnsupportedError(f"no native code for erf of {node.dtype} yet ({node.line})")
@@ -190,12 +193,18 @@ def is_view(node: Node) -> bool:
     return node.op in VIEWS or (node.op == "index" and ARRAY not in node.param("key"))
 
 
-def placed(node: Node, groups: list[Group], home: Mapping[Node, int]) -> int:
-    """Put a node into the first group that can take it, or a new one; return its number."""
+def placed(
+    node: Node, groups: list[Group], home: Mapping[Node, int], readers: Mapping[Node, set[int]]
+) -> int:
+    """Put a node into the first group that can take it, or a new one; return its number.
+
+    Only the groups that compute or read an operand are asked: no other has anything to do with it.
+    """
     earliest = max((home[x] for x in node.inputs), default=-1)
     if node.op in ELEMENTWISE or (node.op in REDUCTIONS and trailing(node)):
-        for number in range(max(earliest, 0), len(groups)):
-            if fits(node, groups[number], home, number):
+        related = {earliest}.union(*(readers.get(x, ()) for x in node.inputs if x.size > 1))
+        for number in sorted(related):
+            if number >= max(earliest, 0) and fits(node, groups[number], home, number):
                 join(node, groups[number])
                 return number
     groups.append(new_group(node))

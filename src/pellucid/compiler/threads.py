@@ -24,7 +24,8 @@ import numpy as np
 
 from pellucid.arrays import Array
 from pellucid.compiler.llvm import runtime
-from pellucid.compiler.llvm.target import Module, compile_module, host
+from pellucid.compiler.llvm.cache import cached_module
+from pellucid.compiler.llvm.target import Module, host
 
 WATCH = 60e-6  # seconds that a worker waits for more before it sleeps
 SHORT = 200e3  # nanoseconds below which other Python threads may as well wait, too
@@ -83,10 +84,12 @@ class Runtime:
 @cache
 def functions() -> Runtime:
     """Return the runtime, compiled for this processor."""
-    module = compile_module(runtime.module_text(), host())
+    text = runtime.module_text()
+    module = cached_module(text, lambda: text, host())
     word, pointer = ctypes.c_int64, ctypes.c_void_p
     serve = ctypes.CFUNCTYPE(word, pointer, word, word, word)
-    launch, holding = (kind(word, pointer, pointer) for kind in (ctypes.CFUNCTYPE, ctypes.PYFUNCTYPE))
+    launch = ctypes.CFUNCTYPE(word, pointer, pointer)
+    holding = ctypes.PYFUNCTYPE(word, pointer, pointer)
     at = module.address("launch")
     return Runtime(module, serve(module.address("serve")), launch(at), holding(at))
 
@@ -94,8 +97,10 @@ def functions() -> Runtime:
 @cache
 def offer() -> int:
     """Return the address of the system's function that offers the core to another thread."""
-    name, library = ("SwitchToThread", "kernel32") if sys.platform == "win32" else ("sched_yield", None)
-    return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value or 0
+    windows = sys.platform == "win32"
+    library = ctypes.CDLL("kernel32" if windows else None)
+    function = library.SwitchToThread if windows else library.sched_yield
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def shared() -> Array:

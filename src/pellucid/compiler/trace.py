@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -148,17 +149,17 @@ class Tracing:
     float32, uint32 = NUMPY.float32, NUMPY.uint32
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        function = getattr(NUMPY, name)
         if name in ELEMENTWISE:
             return lambda *operands: record(name, *operands)
-        parameters = [p for p in inspect.signature(function).parameters if p != "x"]
+        function = getattr(NUMPY, name)
 
         def other(x: Any, *args: Any, **params: Any) -> Any:
             if not isinstance(x, Symbol) and not any(isinstance(a, Symbol) for a in args):
                 return function(x, *args, **params)
             operands = [x, *(a for a in args if isinstance(a, Symbol | np.ndarray))]
             rest = [a for a in args if not isinstance(a, Symbol | np.ndarray)]
-            named = dict(zip(parameters[len(operands) - 1 :], rest, strict=False)) | params
+            names = parameters(function)[len(operands) - 1 :]
+            named = dict(zip(names, rest, strict=False)) | params
             return record(name, *operands, **named)
 
         return other
@@ -275,6 +276,12 @@ TRACING: Any = Tracing()
 arrays.register(Symbol, TRACING)
 
 
+@cache
+def parameters(function: Any) -> tuple[str, ...]:
+    """Return the names of a function's parameters after x."""
+    return tuple(name for name in inspect.signature(function).parameters if name != "x")
+
+
 def split_key(key: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """Return a key with `ARRAY` for each array and a triple for each slice, and the arrays."""
     template: list[Any] = []
@@ -315,17 +322,21 @@ def typed(op: str, operands: tuple[Any, ...]) -> tuple[list[Node], bool]:
     first = 1 if op == "where" else 0  # the condition is a truth value, whatever the others are
     strong, numbers = [], []
     for x in operands[first:]:
-        if isinstance(x, np.generic) or not isinstance(x, Symbol | int | float):
-            strong.append(np.ones((), x.dtype))
-        elif isinstance(x, int | float):
-            numbers.append(type(x)(0))
-        elif x.weak:
-            numbers.append(0.0)
+        if isinstance(x, Symbol) and x.weak:
+            numbers.append(float)
+        elif isinstance(x, int | float) and not isinstance(x, np.generic):
+            numbers.append(type(x))
         else:
-            strong.append(np.ones((), x.dtype))
-    dtype = np.result_type(*strong, *numbers) if strong else np.dtype(np.float64)
+            strong.append(x.dtype)
+    dtype = common(tuple(strong), tuple(numbers)) if strong else np.dtype(np.float64)
     lead = [as_node(x) for x in operands[:first]]
     return [*lead, *(as_node(x, dtype) for x in operands[first:])], not strong
+
+
+@cache
+def common(strong: tuple[Any, ...], numbers: tuple[Any, ...]) -> np.dtype[Any]:
+    """Return the dtype of what arrays of some dtypes and Python's numbers of some types make."""
+    return np.result_type(*strong, *(number() for number in numbers))
 
 
 def as_node(x: Any, dtype: Any = None) -> Node:
@@ -351,13 +362,20 @@ def user_line() -> str:
     frame: Any = sys._getframe(1)
     inner = ""
     while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith((HOME, NUMPY_HOME, "<")):
-            return f"{Path(file).name}:{frame.f_lineno}"
-        if file.startswith(HOME) and "compiler" not in file and not inner:
-            inner = f"{Path(file).name}:{frame.f_lineno}"
+        name, users, shown = origin(frame.f_code.co_filename)
+        if users:
+            return f"{name}:{frame.f_lineno}"
+        if shown and not inner:
+            inner = f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return inner
+
+
+@cache
+def origin(file: str) -> tuple[str, bool, bool]:
+    """Return a file's name, whether it is the user's, and else whether it is worth naming."""
+    users = not file.startswith((HOME, NUMPY_HOME, "<"))
+    return Path(file).name, users, file.startswith(HOME) and "compiler" not in file
 
 
 def input_symbol(name: str, like: Any, weak: bool = False) -> Symbol:

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pellucid.data.sources import Progress, RemoteFile, cache_folder, fetch
+from pellucid.data.sources import Progress, RemoteFile, fetch
+from pellucid.files import cache_folder
 
 
 @dataclass(frozen=True)

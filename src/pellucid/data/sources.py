@@ -1,11 +1,11 @@
-"""Files from the network: a cache folder, mirrors in turn, resumed transfers, checked digests."""
+"""Files from the network: mirrors in turn, resumed transfers, checked digests."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -32,24 +32,6 @@ class RemoteFile:
     name: str
     size: int  # bytes
     sha256: str
-
-
-def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return the folder downloads are kept in; it need not exist.
-
-    PELLUCID_CACHE where set, else XDG_CACHE_HOME/pellucid, else the platform's own place:
-    ~/Library/Caches/pellucid on macOS, %LOCALAPPDATA%/pellucid on Windows, ~/.cache/pellucid
-    elsewhere.
-    """
-    if chosen := environ.get("PELLUCID_CACHE"):
-        return Path(chosen).expanduser()
-    if base := environ.get("XDG_CACHE_HOME"):
-        return Path(base).expanduser() / "pellucid"
-    if platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pellucid"
-    if platform == "win32" and (base := environ.get("LOCALAPPDATA")):
-        return Path(base) / "pellucid"
-    return Path.home() / ".cache" / "pellucid"
 
 
 def fetch(

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 from pellucid.compiler.kernels import Gemm
@@ -116,6 +116,7 @@ def _depth(k: int) -> int:
     return depth
 
 
+@cache
 def _best_tile(m: int, vectors: int, target: Target) -> tuple[int, int]:
     """Return the rows and vectors of the tile for ``m`` rows of so many vectors.
 

@@ -32,11 +32,10 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What object code depends on besides its text, for a cache on disk."""
+        """What object code depends on besides its kernels, for a cache on disk."""
         llvm = binding()
         version = ".".join(map(str, llvm.llvm_version_info))
-        parts = (self.name, self.features, llvm.get_default_triple(), version, LEVEL)
-        return "|".join(map(str, parts))
+        return f"{self!r}|{llvm.get_default_triple()}|{version}|{LEVEL}"
 
 
 # Narrower processors that a wide one can imitate, for tests.
