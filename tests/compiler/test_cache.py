@@ -82,7 +82,7 @@ def test_another_process_loads_it(folder: Path) -> None:
         assert (
             subprocess.run(command, check=True, capture_output=True, text=True).stdout == "15.0\n"
         )
-    assert len(entries(folder)) == 1
+    assert len(entries(folder)) == 2  # the program, and the runtime for threads
 
 
 def test_the_text_is_there_when_it_is_asked_for(folder: Path) -> None:

@@ -157,7 +157,7 @@ class Bound:
 
     def _interpreted(self, given: Mapping[str, Array]) -> Result:
         state = {name: number(cell.get()) for name, cell in self.cells.items()}
-        found = interpret(self.traced.graph, state | given)
+        found = interpret(self.traced.graph, {**state, **given})
         new = {name: found[NEW + name] for name in self.cells if NEW + name in found}
         return Result(self.traced.rebuild(found), new, self)
 
@@ -184,8 +184,7 @@ class Bound:
 
     def _spare(self, slot: Slot) -> Array:
         """Return an array for the new value of a piece of state, and point to it."""
-        assert slot.written is not None
-        node = slot.written
+        node = slot.written or slot.read
         array = self._spares.pop(slot.name, None)
         if array is None or holders(array) > ALONE or array.dtype != node.dtype:
             array = np.empty(node.shape, node.dtype)

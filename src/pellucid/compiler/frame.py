@@ -12,7 +12,7 @@ from pellucid.arrays import Array
 from pellucid.compiler.arena import ALIGNMENT
 from pellucid.compiler.graph import Node
 from pellucid.compiler.llvm.runtime import JOB
-from pellucid.compiler.threads import launch, offer, shared
+from pellucid.compiler.threads import launch, shared
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Layout:
     """What a program wants of a frame: ``nodes`` by pointer, behind them one to ``memory`` bytes.
 
     ``entry`` is the address of the function that runs a task; there are so many of these in each of
-    the ``phases``. ``nanoseconds`` is about what all take on one thread.
+    the ``phases``. ``orders`` says for each thread in which order it looks for some that are left.
+    ``nanoseconds`` is about what all take on one thread.
     """
 
     entry: int
@@ -28,7 +29,7 @@ class Layout:
     constants: Mapping[Node, Array]
     memory: int
     phases: Sequence[int]
-    threads: int
+    orders: Sequence[Sequence[int]]
     nanoseconds: float
 
 
@@ -46,15 +47,19 @@ class Frame:
         self.table[-1] = address(self._memory)
         for node, array in layout.constants.items():
             self.point(node, array)
-        starts = list(accumulate(layout.phases, initial=0))
-        self._before = np.repeat(starts, [*layout.phases, 1])
+        count = sum(layout.phases) + 1
+        self._arrays = (  # generated code reads these
+            np.array([[*order, count - 1] for order in layout.orders], np.int64),
+            np.array([*accumulate(layout.phases), count], np.int64),
+            np.zeros(count, np.int64),
+        )
         self._alone = shared()
         self._job = np.zeros(len(JOB), np.int64)
+        orders, ends, claimed = map(address, self._arrays)
         self._fill(
-            task=layout.entry, table=address(self.table), before=address(self._before),
-            count=len(self._before), crew=layout.threads, status=-1,
+            task=layout.entry, table=address(self.table), orders=orders, ends=ends,
+            claimed=claimed, count=count, crew=len(layout.orders),
         )  # fmt: skip
-        self._fill(**{"yield": offer()})
 
     def point(self, node: Node, array: Array) -> None:
         """Let a node of the program lie in an array, in one piece."""
@@ -62,8 +67,8 @@ class Frame:
 
     def run(self) -> None:
         """Run the program once."""
-        self._fill(total=len(self._before), moved=0, paired=0, status=-1)
-        launch(self._job, self._alone, self.layout.threads, self.layout.nanoseconds)
+        self._fill(steps=1, moved=0, paired=0, status=-1)
+        self._launch(1)
 
     def repeat(
         self,
@@ -80,13 +85,16 @@ class Frame:
         moving = np.array([(self.place[node], n) for node, n in moves.items()], np.int64)
         paired = np.array([[self.place[node] for node in pair] for pair in pairs], np.int64)
         self._fill(
-            total=steps * len(self._before),
+            steps=steps,
             moves=address(moving), moved=len(moving),
             pairs=address(paired), paired=len(paired),
             status=-1 if status is None else self.place[status],
         )  # fmt: skip
-        time = self.layout.nanoseconds * steps
-        return launch(self._job, self._alone, self.layout.threads, time)
+        return self._launch(steps)
+
+    def _launch(self, steps: int) -> int:
+        crew, time = len(self.layout.orders), self.layout.nanoseconds * steps
+        return launch(self._job, self._arrays, self._alone, crew, time)
 
     def _fill(self, **words: int) -> None:
         """Set words of the job."""

@@ -1,14 +1,16 @@
 """Phases: what threads do at the same time, and where they wait for each other.
 
 A program is a sequence of phases, a phase some tasks that need nothing of each other, a task some
-calls in order. Whoever is free takes the next task; the next phase begins when all are done. Parts
-of a kernel join the task that wrote what they read: the forward pass over some rows of a batch is
-one task, through all layers.
+calls in order. The next phase begins when all tasks are done. Parts of a kernel join the task that
+wrote what they read: the forward pass over some rows of a batch is one task, through all layers.
+Each task has a thread that it is meant for, always the same for the same part, so that what it
+reads is in that core's cache; another thread takes it if it comes first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import prod
 
 from pellucid.compiler.graph import Node
@@ -16,19 +18,38 @@ from pellucid.compiler.kernels import Gemm
 from pellucid.compiler.lower import Call
 from pellucid.compiler.split import Span, Work, spans
 
-Task = list[Call]
-Phase = list[Task]
-
+TRIFLE = 1000  # nanoseconds
 FLOPS, ELEMENTS = 100, 24  # a nanosecond of work: of a product of matrices, of the loops of a nest
 
 
-def phased(works: Sequence[Work]) -> list[Phase]:
+@dataclass(eq=False)
+class Task:
+    """Calls in order, and the thread they are meant for; below 0 it does not matter which."""
+
+    home: int
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def weight(self) -> float:
+        """About how many nanoseconds it takes."""
+        return sum(map(weight, self.calls))
+
+
+Phase = list[Task]
+
+
+def phased(works: Sequence[Work], threads: int) -> list[Phase]:
     """Return the phases of works that are in an order in which they could be run one by one."""
     found: list[Phase] = []
     waiting = [Marked(work) for work in works]
     while waiting:
         phase, waiting = filled(waiting)
-        phase.sort(key=lambda task: sum(map(weight, task)), reverse=True)  # long ones first
+        phase.sort(key=lambda task: task.weight, reverse=True)
+        load = [0.0] * threads
+        for task in sorted(phase, key=lambda task: task.home < 0):
+            if task.home < 0:
+                task.home = load.index(min(load))
+            load[task.home] += task.weight
         found.append(phase)
     return found
 
@@ -44,7 +65,9 @@ class Marked:
 def filled(works: Sequence[Marked]) -> tuple[Phase, list[Marked]]:
     """Return one phase, and the works that have to wait for the next.
 
-    A part may have to come after one task, which it then joins, but two parts not after the same.
+    A part that comes after some tasks of the phase makes one task of them and itself. Two parts
+    cannot come after the same, and a work in one piece not after several: that would leave a single
+    thread with all the work, unless there is next to none.
     """
     tasks: Phase = []
     later: list[Marked] = []
@@ -52,19 +75,28 @@ def filled(works: Sequence[Marked]) -> tuple[Phase, list[Marked]]:
     for work in works:
         homes = [taken.meets(mark) for mark in work.marks]
         joined = [home for found in homes for home in found]
-        stuck = len(set(joined)) < len(joined) or any(len(found) > 1 for found in homes)
+        stuck = len(set(joined)) < len(joined) or (
+            len(work.parts) == 1 < len(joined)
+            and sum(tasks[home].weight for home in joined) > TRIFLE
+        )
         if stuck or any(waiting.meets(mark) for mark in work.marks):
             later.append(work)
             for mark in work.marks:
                 waiting.add(mark, 0)
             continue
-        for part, mark, found in zip(work.parts, work.marks, homes, strict=True):
-            if not found:
-                tasks.append([])
-            home = min(found, default=len(tasks) - 1)
-            tasks[home] += part
-            taken.add(mark, home)
-    return tasks, later
+        several = len(work.parts) > 1
+        for number, part in enumerate(work.parts):
+            if not homes[number]:
+                tasks.append(Task(number if several else -1))
+            first, *others = sorted(homes[number]) or [len(tasks) - 1]
+            for other in others:
+                tasks[first].calls += tasks[other].calls
+                tasks[first].home = max(tasks[first].home, tasks[other].home)
+                tasks[other].calls = []
+                taken.move(other, first)
+            tasks[first].calls += part
+            taken.add(work.marks[number], first)
+    return [task for task in tasks if task.calls], later
 
 
 class Touched:
@@ -80,6 +112,13 @@ class Touched:
             old = mine.get((task, span.written), span)
             start, stop = min(old.start, span.start), max(old.stop, span.stop)
             mine[task, span.written] = Span(span.node, start, stop, span.written)
+
+    def move(self, task: int, home: int) -> None:
+        """Count what a task touches as touched by another."""
+        for mine in self._spans.values():
+            self.add([span for (owner, _), span in mine.items() if owner == task], home)
+            for written in (False, True):
+                mine.pop((task, written), None)
 
     def meets(self, marks: Sequence[Span]) -> set[int]:
         """Return the tasks whose order beside one that touches these matters."""
@@ -105,7 +144,23 @@ def moments(phases: Sequence[Phase]) -> list[list[Call]]:
     found: list[list[Call]] = []
     for phase in phases:
         if len(phase) == 1:
-            found += ([call] for call in phase[0])
+            found += ([call] for call in phase[0].calls)
         else:
-            found.append([call for task in phase for call in task])
+            found.append([call for task in phase for call in task.calls])
+    return found
+
+
+def orders(phases: Sequence[Phase], threads: int) -> list[list[int]]:
+    """Return in which order each thread looks for work, as numbers of tasks through all phases.
+
+    In each phase its own tasks come first, those of others from the last, the lightest, on.
+    """
+    found: list[list[int]] = [[] for _ in range(threads)]
+    start = 0
+    for phase in phases:
+        for thread, order in enumerate(found):
+            mine = [start + i for i, task in enumerate(phase) if task.home == thread]
+            rest = [start + i for i, task in enumerate(phase) if task.home != thread]
+            order += mine + rest[::-1]
+        start += len(phase)
     return found

@@ -18,7 +18,7 @@ from pellucid.compiler.llvm.builder import module_text
 from pellucid.compiler.llvm.cache import cached_module
 from pellucid.compiler.llvm.target import Target, host
 from pellucid.compiler.lower import Call, lower
-from pellucid.compiler.phases import Phase, Task, moments, phased, weight
+from pellucid.compiler.phases import Phase, Task, moments, orders, phased, weight
 from pellucid.compiler.schedule import Schedule, schedule
 from pellucid.compiler.split import finished, split
 from pellucid.compiler.threads import Guard
@@ -51,7 +51,9 @@ class Program:
         self.nanoseconds = sum(map(weight, self.calls))
         self.threads = threads if self.nanoseconds > WORTH else 1
         works = [split(group, self.threads) for group in groups]
-        self.phases: list[Phase] = phased(works) if self.threads > 1 else [[self.calls]]
+        self.phases: list[Phase] = [[Task(0, self.calls)]]
+        if self.threads > 1:
+            self.phases = phased(works, self.threads)
         self.tasks: list[Task] = [task for phase in self.phases for task in phase]
         self.outputs = tuple(self.graph.outputs.values())
         self.constants = dict.fromkeys(
@@ -59,7 +61,7 @@ class Program:
         )
         own = set(self.outputs)
         self.arena = planned(moments(self.phases), [node for node in kept if node not in own])
-        self.kernels, self.names = distinct([call for task in self.tasks for call in task])
+        self.kernels, self.names = distinct([call for task in self.tasks for call in task.calls])
         leading = (
             call
             for group, work in zip(groups, works, strict=True)
@@ -75,7 +77,7 @@ class Program:
             {node: np.ascontiguousarray(node.value) for node in self.constants},
             aligned(self.arena.size) + self.workspace * self.threads,
             [len(phase) for phase in self.phases],
-            self.threads,
+            orders(self.phases, self.threads),
             self.nanoseconds,
         )
         self._guard, self._frame = Guard(), Frame(self.layout)
@@ -127,10 +129,10 @@ class Program:
             "none:\n  ret void",
         ]
         for number, task in enumerate(self.tasks):
-            lines += [f"t{number}:", *self._task(task, place, f"%t{number}"), "  ret void"]
+            lines += [f"t{number}:", *self._task(task.calls, place, f"%t{number}"), "  ret void"]
         return "\n".join([*lines, "}"])
 
-    def _task(self, task: Sequence[Call], place: Mapping[Node, int], prefix: str) -> list[str]:
+    def _task(self, calls: Sequence[Call], place: Mapping[Node, int], prefix: str) -> list[str]:
         """Return the lines of a task: its kernels, called in order."""
         lines: list[str] = []
         known: dict[tuple[Node, int], str] = {}
@@ -151,7 +153,7 @@ class Program:
                 lines.append(f"  {name} = load ptr, ptr {name}.at, align 8")
             return name
 
-        for call in task:
+        for call in calls:
             arguments = [
                 f"ptr {pointer(node, offset * node.dtype.itemsize)}"
                 for node, offset in zip(call.buffers, call.starts, strict=True)

@@ -70,7 +70,7 @@ class Runtime:
     module: Module
     serve: Any
     launch: Any
-    launch_holding: Any
+    holding: Any
 
     def turns(self) -> int:
         """Return how many turns of waiting a worker takes in `WATCH`."""
@@ -107,7 +107,9 @@ def shared() -> Array:
     """Return the words of a team, where cache lines begin."""
     raw = np.zeros(runtime.WORDS * 8 + LINE, np.uint8)
     start = -raw.ctypes.data % LINE
-    return raw[start : start + runtime.WORDS * 8].view(np.int64)
+    words = raw[start : start + runtime.WORDS * 8].view(np.int64)
+    words[runtime.OFFER] = offer()
+    return words
 
 
 class Team:
@@ -116,10 +118,11 @@ class Team:
     def __init__(self) -> None:
         self.words = shared()
         self.busy = Lock()
+        self.lent: Any = None  # arrays of the last job, which workers may still look at
         self.workers: list[Thread] = []
         self._asleep: list[Any] = []
         self._calls = 0
-        self._closed = False
+        self.closed = False
         self._turns = functions().turns()
 
     def gather(self, crew: int) -> bool:
@@ -137,7 +140,7 @@ class Team:
 
     def close(self) -> None:
         """Send the workers home."""
-        self._closed = True
+        self.closed = True
         self.words[runtime.CLOSING] = 1
         self.words[runtime.GENERATION] += 1
         while self._asleep:
@@ -150,10 +153,10 @@ class Team:
         bell = Lock()
         bell.acquire()
         serve, address, seen = functions().serve, self.words.ctypes.data, 0
-        while not self._closed:
+        while not self.closed:
             calls = self._calls
             seen = serve(address, number, seen, self._turns)
-            if calls == self._calls and not self._closed:
+            if calls == self._calls and not self.closed:
                 self._asleep.append(bell)
                 bell.acquire()
 
@@ -191,11 +194,12 @@ if hasattr(os, "register_at_fork"):
 atexit.register(_close)
 
 
-def launch(job: Array, words: Array, crew: int, nanoseconds: float) -> int:
+def launch(job: Array, arrays: Any, words: Array, crew: int, nanoseconds: float) -> int:
     """Run a job and return how many steps were made.
 
     Args:
         job: the words of `runtime.JOB`.
+        arrays: what they point to.
         words: a team without workers, for running alone.
         crew: how many threads it was made for.
         nanoseconds: how long it takes, about.
@@ -205,12 +209,16 @@ def launch(job: Array, words: Array, crew: int, nanoseconds: float) -> int:
         if not _teams:
             _teams.append(Team())
         team = _teams[0]
-        if not team._closed and team.busy.acquire(blocking=False):
+        if not team.closed and team.busy.acquire(blocking=False):
             try:
-                slept = team.gather(crew)
-                call = run.launch if slept or nanoseconds > SHORT else run.launch_holding
-                return int(call(team.words.ctypes.data, job.ctypes.data))
+                call = run.launch if team.gather(crew) or nanoseconds > SHORT else run.holding
+                team.lent = (team.lent, arrays)
+                made = int(call(team.words.ctypes.data, job.ctypes.data))
+                if made >= 0:
+                    team.lent = arrays  # a late worker may look at them until the next job
+                    return made
+                team.lent = team.lent[0]
             finally:
                 team.busy.release()
-    call = run.launch if nanoseconds > SHORT else run.launch_holding
+    call = run.launch if nanoseconds > SHORT else run.holding
     return int(call(words.ctypes.data, job.ctypes.data))

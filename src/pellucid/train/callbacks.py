@@ -58,7 +58,7 @@ class Callback(Protocol):
     `on_batch_end`. With ``every_batch = False`` it is told of one now and then.
     """
 
-    every_batch = True
+    every_batch: bool = True
 
     def on_fit_begin(self, run: Run) -> None:
         """Before the first epoch."""

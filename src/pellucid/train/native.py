@@ -86,7 +86,7 @@ class NativeStep:
             return self.step([first, *more])
         result = bound.attempt(*arrays_in(first))
         found = result.value
-        weight = weight_of(first) if found["weight"] is None else float(found["weight"])
+        weight = total_of(first) if found["weight"] is None else float(found["weight"])
         outcome = Outcome()
         if weight == 0:
             return outcome
@@ -111,10 +111,12 @@ class NativeStep:
         penalties = found["out.penalty"].tolist() if "out.penalty" in found else [None] * len(rows)
         outcomes = []
         for number in range(made):
-            batch = whole.rows(rows[number])
+            index = rows[number]
+            y = whole.y[index] if self.keep else whole.y[:0]
+            weights = None if whole.weight is None else whole.weight[index]
+            total = float(len(index) if weights is None else np.sum(weights))
             prediction = found["out.prediction"][number] if self.keep else None
-            weight = weight_of(batch)
-            scored = Scored(prediction, batch.y, batch.weight, losses[number], weight)
+            scored = Scored(prediction, y, weights, losses[number], total)
             outcomes.append(Outcome([scored], penalties[number]))
         if made < len(rows):
             outcomes.append(Outcome(problem=problem(losses[made])))
@@ -178,7 +180,7 @@ def arrays_in(batch: Batch) -> tuple[Array, ...]:
     return tuple(array for array in batch if array is not None)
 
 
-def weight_of(batch: Batch) -> float:
+def total_of(batch: Batch) -> float:
     """Return the sum of a batch's weights."""
     return float(len(batch.y) if batch.weight is None else np.sum(batch.weight))
 

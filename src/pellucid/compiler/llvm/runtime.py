@@ -1,11 +1,11 @@
 """The runtime: generated code by which threads share the tasks of a program.
 
-A job is a number of steps, a step some tasks, of which each has to wait for those of earlier
-phases. Tasks are numbered on through all steps. A thread takes the next number from a counter,
-waits until enough tasks are done, runs its own, and counts it as done. So a phase ends when its
-tasks are done, not when threads arrive: the calling thread alone can always finish, and a thread
-that comes late or is taken off its core costs no more than its own work. The last task of a step
-is `advance`, which moves pointers on to the next batch and exchanges old and new state.
+A job is a number of steps, a step some phases, a phase some tasks. Every thread goes through all
+phases. In each it looks through the tasks in an order of its own, claims those that nobody has and
+runs them, and waits until all are done. So a phase ends when its tasks are done, not when threads
+arrive: the calling thread alone can always finish, and a thread that comes late or is taken off its
+core costs no more than its own work. The last task of a step, a phase of its own, is `advance`,
+which moves pointers on to the next batch and exchanges old and new state.
 
 A team is one block of memory that these functions and Python share, in words of 64 bits; what
 threads write is far enough apart to lie in cache lines of its own. Workers call `serve`, which
@@ -19,25 +19,25 @@ from pellucid.compiler.llvm.target import binding
 APART = 16  # words: two cache lines, since processors fetch them in pairs
 
 # The words of a team. Those of a job are copied from `JOB` words that the caller fills in.
-GENERATION, OPEN, ACTIVE, CLAIMED, DONE, STOPPED, CLOSING, FIELDS = (
-    APART * place for place in range(8)
-)
+GENERATION, OPEN, ACTIVE, DONE, STOPPED, CLOSING, OFFER, FIELDS = (APART * i for i in range(8))
 JOB = (
     "task",  # address of the function (table, number, worker) that runs a task
     "table",  # address of the program's pointers
-    "before",  # address of the number of tasks in earlier phases, for each task of a step
+    "orders",  # address of the numbers of tasks, for each thread in the order in which it looks
+    "ends",  # address of the number of tasks up to each phase's end
+    "claimed",  # address of a word for each task: how many times it has been claimed
     "count",  # tasks of a step, `advance` included
-    "total",  # tasks of all steps
+    "steps",
     "moves", "moved",  # address and number of (pointer, bytes): to add after each step
     "pairs", "paired",  # address and number of (pointer, pointer): to exchange after each step
     "status",  # which pointer leads to a byte that is 0 where the job must stop; -1 for none
     "crew",  # threads that may take part
-    "yield",  # address of the function that lets another thread have the core; 0 for none
 )  # fmt: skip
-STEPS = FIELDS + len(JOB)  # how many steps have been made
-WORDS = STEPS + APART
+MADE = FIELDS + len(JOB)  # how many steps have been made
+WORDS = MADE + APART
 
 PATIENCE = 400  # turns of waiting before the core is offered to another thread
+ENOUGH = 20_000  # turns to wait for a late worker to leave before going without the team
 
 
 def module_text() -> str:
@@ -67,14 +67,13 @@ def relax(pause: str) -> str:
     return f"""
 define internal void @relax(ptr %team, i64 %turn) nounwind {{
   call void {pause}
-{fields("yield")}
   %rest = urem i64 %turn, {PATIENCE}
   %due = icmp eq i64 %rest, {PATIENCE - 1}
-  %known = icmp ne i64 %yield, 0
-  %now = and i1 %due, %known
-  br i1 %now, label %offer, label %leave
+  br i1 %due, label %offer, label %leave
 offer:
-  %function = inttoptr i64 %yield to ptr
+{slot(OFFER, "at_offer")}
+  %address = load i64, ptr %at_offer, align 8
+  %function = inttoptr i64 %address to ptr
   %ignored = call i32 %function()
   br label %leave
 leave:
@@ -100,10 +99,10 @@ stop:
   store atomic i64 1, ptr %stopped release, align 8
   ret void
 good:
-{slot(STEPS, "at_steps")}
-  %made = load i64, ptr %at_steps, align 8
+{slot(MADE, "at_made")}
+  %made = load i64, ptr %at_made, align 8
   %more = add i64 %made, 1
-  store i64 %more, ptr %at_steps, align 8
+  store i64 %more, ptr %at_made, align 8
   %list = inttoptr i64 %moves to ptr
   br label %move
 move:
@@ -150,33 +149,70 @@ leave:
 WORK = f"""
 define internal void @work(ptr %team, i64 %worker) nounwind noinline {{
 entry:
-{fields("task", "table", "before", "count", "total")}
-{slot(CLAIMED, "claimed")}
+{fields("task", "table", "orders", "ends", "claimed", "count", "steps")}
 {slot(DONE, "done")}
 {slot(STOPPED, "stopped")}
   %run = inttoptr i64 %task to ptr
   %pointers = inttoptr i64 %table to ptr
-  %phases = inttoptr i64 %before to ptr
+  %all_orders = inttoptr i64 %orders to ptr
+  %all_ends = inttoptr i64 %ends to ptr
+  %claims = inttoptr i64 %claimed to ptr
+  %skipped = mul i64 %worker, %count
+  %order = getelementptr i64, ptr %all_orders, i64 %skipped
   %last = sub i64 %count, 1
-  br label %claim
-claim:
-  %number = atomicrmw add ptr %claimed, i64 1 acq_rel
-  %over = icmp uge i64 %number, %total
-  br i1 %over, label %leave, label %taken
-taken:
-  %step = udiv i64 %number, %count
-  %start = mul i64 %step, %count
-  %index = sub i64 %number, %start
-  %at_index = getelementptr i64, ptr %phases, i64 %index
-  %earlier = load i64, ptr %at_index, align 8
-  %needed = add i64 %start, %earlier
+  %done_before = load atomic i64, ptr %done acquire, align 8
+  %first = udiv i64 %done_before, %count
+  br label %step
+step:
+  %now = phi i64 [%first, %entry], [%following, %stepped]
+  %over = icmp uge i64 %now, %steps
+  br i1 %over, label %leave, label %begin
+begin:
+  %following = add i64 %now, 1
+  %base = mul i64 %now, %count
+  br label %phase
+phase:
+  %p = phi i64 [0, %begin], [%p1, %phased]
+  %start = phi i64 [0, %begin], [%end, %phased]
+  %at_end = getelementptr i64, ptr %all_ends, i64 %p
+  %end = load i64, ptr %at_end, align 8
+  %p1 = add i64 %p, 1
+  br label %look
+look:
+  %i = phi i64 [%start, %phase], [%i1, %next]
+  %through = icmp uge i64 %i, %end
+  br i1 %through, label %finish, label %try
+try:
+  %at_index = getelementptr i64, ptr %order, i64 %i
+  %index = load i64, ptr %at_index, align 8
+  %claim = getelementptr i64, ptr %claims, i64 %index
+  %times = load atomic i64, ptr %claim monotonic, align 8
+  %free = icmp eq i64 %times, %now
+  br i1 %free, label %take, label %next
+take:
+  %result = cmpxchg ptr %claim, i64 %now, i64 %following acq_rel monotonic
+  %mine = extractvalue {{ i64, i1 }} %result, 1
+  br i1 %mine, label %have, label %next
+have:
+  %ends_step = icmp eq i64 %index, %last
+  br i1 %ends_step, label %move_on, label %one
+one:
+  call void %run(ptr %pointers, i64 %index, i64 %worker)
+  br label %count_it
+move_on:
+  call void @advance(ptr %team)
+  br label %count_it
+count_it:
+  %counted = atomicrmw add ptr %done, i64 1 acq_rel
+  br label %next
+next:
+  %i1 = add i64 %i, 1
+  br label %look
+finish:
+  %needed = add i64 %base, %end
   br label %wait
 wait:
-  %turn = phi i64 [0, %taken], [%turn1, %waiting]
-  %stop = load atomic i64, ptr %stopped acquire, align 8
-  %halt = icmp ne i64 %stop, 0
-  br i1 %halt, label %leave, label %look
-look:
+  %turn = phi i64 [0, %finish], [%turn1, %waiting]
   %finished = load atomic i64, ptr %done acquire, align 8
   %ready = icmp uge i64 %finished, %needed
   br i1 %ready, label %check, label %waiting
@@ -185,21 +221,14 @@ waiting:
   %turn1 = add i64 %turn, 1
   br label %wait
 check:
-  %stop1 = load atomic i64, ptr %stopped acquire, align 8
-  %halt1 = icmp ne i64 %stop1, 0
-  br i1 %halt1, label %leave, label %go
-go:
-  %ends = icmp eq i64 %index, %last
-  br i1 %ends, label %end, label %one
-one:
-  call void %run(ptr %pointers, i64 %index, i64 %worker)
-  br label %count_it
-end:
-  call void @advance(ptr %team)
-  br label %count_it
-count_it:
-  %counted = atomicrmw add ptr %done, i64 1 acq_rel
-  br label %claim
+  %stop = load atomic i64, ptr %stopped acquire, align 8
+  %halt = icmp ne i64 %stop, 0
+  br i1 %halt, label %leave, label %phased
+phased:
+  %stepping = icmp uge i64 %end, %count
+  br i1 %stepping, label %stepped, label %phase
+stepped:
+  br label %step
 leave:
   ret void
 }}"""
@@ -251,72 +280,56 @@ leave:
 }}"""
 
 LAUNCH = f"""
-define internal void @alone(ptr %team) nounwind {{
+define i64 @launch(ptr %team, ptr %job) nounwind {{
 entry:
+{slot(GENERATION, "generation")}
+{slot(OPEN, "open")}
 {slot(ACTIVE, "active")}
+{slot(DONE, "done")}
+{slot(STOPPED, "stopped")}
+{slot(MADE, "at_made")}
+{slot(FIELDS, "at_fields")}
   br label %look
 look:
   %turn = phi i64 [0, %entry], [%turn1, %wait]
   %inside = load atomic i64, ptr %active seq_cst, align 8
   %none = icmp eq i64 %inside, 0
-  br i1 %none, label %leave, label %wait
+  br i1 %none, label %copy, label %wait
 wait:
   call void @relax(ptr %team, i64 %turn)
   %turn1 = add i64 %turn, 1
-  br label %look
-leave:
-  ret void
-}}
-
-define i64 @launch(ptr %team, ptr %job) nounwind {{
-entry:
-{slot(GENERATION, "generation")}
-{slot(OPEN, "open")}
-{slot(CLAIMED, "claimed")}
-{slot(DONE, "done")}
-{slot(STOPPED, "stopped")}
-{slot(STEPS, "at_steps")}
-{slot(FIELDS, "at_fields")}
-  call void @alone(ptr %team)
-  br label %copy
+  %enough = icmp uge i64 %turn1, {ENOUGH}
+  br i1 %enough, label %refuse, label %look
+refuse:
+  ret i64 -1
 copy:
-  %i = phi i64 [0, %entry], [%i1, %copy]
+  %i = phi i64 [0, %look], [%i1, %copy]
   %from = getelementptr i64, ptr %job, i64 %i
   %to = getelementptr i64, ptr %at_fields, i64 %i
   %word = load i64, ptr %from, align 8
   store i64 %word, ptr %to, align 8
   %i1 = add i64 %i, 1
   %more = icmp ult i64 %i1, {len(JOB)}
-  br i1 %more, label %copy, label %begin
+  br i1 %more, label %copy, label %copied
+copied:
+{fields("claimed", "count")}
+  %claims = inttoptr i64 %claimed to ptr
+  br label %clear
+clear:
+  %j = phi i64 [0, %copied], [%j1, %clear]
+  %claim = getelementptr i64, ptr %claims, i64 %j
+  store i64 0, ptr %claim, align 8
+  %j1 = add i64 %j, 1
+  %left = icmp ult i64 %j1, %count
+  br i1 %left, label %clear, label %begin
 begin:
-  store i64 0, ptr %at_steps, align 8
-  store atomic i64 0, ptr %claimed seq_cst, align 8
+  store i64 0, ptr %at_made, align 8
   store atomic i64 0, ptr %done seq_cst, align 8
   store atomic i64 0, ptr %stopped seq_cst, align 8
   store atomic i64 1, ptr %open seq_cst, align 8
   %told = atomicrmw add ptr %generation, i64 1 seq_cst
   call void @work(ptr %team, i64 0)
-{fields("total")}
-  br label %look
-look:
-  %turn = phi i64 [0, %begin], [%turn1, %wait]
-  %stop = load atomic i64, ptr %stopped acquire, align 8
-  %halt = icmp ne i64 %stop, 0
-  br i1 %halt, label %halted, label %check
-check:
-  %finished = load atomic i64, ptr %done acquire, align 8
-  %ready = icmp uge i64 %finished, %total
-  br i1 %ready, label %leave, label %wait
-wait:
-  call void @relax(ptr %team, i64 %turn)
-  %turn1 = add i64 %turn, 1
-  br label %look
-halted:
   store atomic i64 0, ptr %open seq_cst, align 8
-  call void @alone(ptr %team)
-  br label %leave
-leave:
-  store atomic i64 0, ptr %open seq_cst, align 8
-  %made = load i64, ptr %at_steps, align 8
+  %made = load i64, ptr %at_made, align 8
   ret i64 %made
 }}"""
