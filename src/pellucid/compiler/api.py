@@ -12,7 +12,7 @@ from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.arguments import arrays_of, collected, skeleton, with_symbols
-from pellucid.compiler.bound import Bound, Rebuild, Result, Traced
+from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced
 from pellucid.compiler.cells import Cell, cells_of, is_stateful
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph
@@ -123,7 +123,7 @@ class Compiled:
             given, named = with_symbols(args, kwargs, inputs)
             value = self.function(*given, **named)
             outputs: dict[str, Any] = {
-                f"new {name}": cell.get()
+                NEW + name: cell.get()
                 for name, cell in cells.items()
                 if cell.get() is not inputs[name]
             }
@@ -143,7 +143,8 @@ class Compiled:
         program, reason = None, "" if self.native else "native=False"
         if self.native and not (reason := unavailable()):
             try:
-                program = Program(graph, threads=self.threads)
+                state = [(name[len(NEW) :], name) for name in graph.outputs if name.startswith(NEW)]
+                program = Program(graph, threads=self.threads, state=state)
             except UnsupportedError as error:
                 reason = str(error)
         return Traced(graph, tuple(seen), rebuild, program, reason)

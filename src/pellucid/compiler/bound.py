@@ -79,7 +79,7 @@ class Bound:
         program = traced.program
         if program is None:
             return
-        self._frame = Frame(program.layout)
+        self._frame, self._overlaid = Frame(program.layout), program.overlaid
         inputs, outputs = program.graph.inputs, program.graph.outputs
         self._slots = {
             name: Slot(name, cell, inputs[name], outputs.get(NEW + name))
@@ -99,7 +99,10 @@ class Bound:
             found = {name: np.empty(n.shape, n.dtype) for name, n in self.results.items()}
             for name, array in found.items():
                 self._frame.point(self.results[name], array)
-            state = {slot.name: self._spare(slot) for slot in self._changing()}
+            state = {}
+            for slot in self._changing():
+                state[slot.name] = self._spare(slot)
+                self._frame.point(slot.written, state[slot.name])
             self._frame.run()
         del arguments
         return Result(self.traced.rebuild(found), state, self)
@@ -109,7 +112,7 @@ class Bound:
     ) -> tuple[int, dict[str, Array]]:
         """Make many calls, each on the state that the one before left; take over the last.
 
-        Python has no part in it. Arguments named in ``along`` have an element for each call in
+        Python has no part in it, and nearly all new state is written over the old. Arguments named in ``along`` have an element for each call in
         front, and so have all results, by name. It ends before a call for which the result
         ``status`` would be false: that call's results are there, its state is not taken over.
 
@@ -118,28 +121,53 @@ class Bound:
         """
         with self._guard:
             self._look()
-            rest = {name: array for name, array in given.items() if name not in along}
-            moving = {name: np.ascontiguousarray(given[name]) for name in along}
-            arguments = self._point(rest | {name: array[0] for name, array in moving.items()})
-            found = {name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()}
-            moves = {self._arguments[name]: array[0].nbytes for name, array in moving.items()}
-            for name, array in found.items():
-                self._frame.point(self.results[name], array)
-                moves[self.results[name]] = array[0].nbytes if name != status else 0
             changing = self._changing()
             for slot in changing:
                 self._claim(slot)
-            state = {slot.name: self._spare(slot) for slot in changing}
-            pairs = [(slot.read, slot.written) for slot in changing if slot.written is not None]
-            flag = self.results[status] if status else None
-            made = self._frame.repeat(steps, moves, pairs, flag)
-            if made and made % 2 == 0:  # the last one wrote to where the first one read
-                for slot in changing:
-                    state[slot.name], slot.array = slot.array, state[slot.name]
-        del arguments, moving
+            before = [self._copy(slot) for slot in changing]
+            found = {name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()}
+            made = self._loop(steps, given, along, found, status)
+            if made < steps:  # the last one may have written over the state: go there again
+                for slot, array in zip(changing, before, strict=True):
+                    np.copyto(slot.array, array)
+                self._loop(made, given, along, found, status)
+            self._spares |= {slot.name: a for slot, a in zip(changing, before, strict=True)}
         if made:
-            self.take_over(state)
+            self.take_over({slot.name: slot.array for slot in changing})
         return made, found
+
+    def _loop(
+        self,
+        steps: int,
+        given: Mapping[str, Array],
+        along: Sequence[str],
+        found: Mapping[str, Array],
+        status: str,
+    ) -> int:
+        """Run so many steps; return how many of them ended well."""
+        if not steps:
+            return 0
+        moving = {name: np.ascontiguousarray(given[name]) for name in along}
+        arguments = self._point({**given, **{name: array[0] for name, array in moving.items()}})
+        moves = {self._arguments[name]: array[0].nbytes for name, array in moving.items()}
+        for name, array in found.items():
+            self._frame.point(self.results[name], array)
+            moves[self.results[name]] = array[0].nbytes if name != status else 0
+        pairs, seconds = [], []
+        for slot in self._changing():
+            new = slot.array
+            if slot.written not in self._overlaid:
+                new = np.empty_like(slot.array)
+                pairs.append((slot.read, slot.written))
+                seconds.append((slot.array, new))
+            self._frame.point(slot.read, slot.array)
+            self._frame.point(slot.written, new)
+        made = self._frame.repeat(steps, moves, pairs, self.results[status] if status else None)
+        if made % 2:
+            for array, new in seconds:
+                np.copyto(array, new)
+        del arguments, moving
+        return made
 
     def take_over(self, state: Mapping[str, Array]) -> None:
         """Put new state into its place, and keep the arrays of the old one for the next call."""
@@ -152,7 +180,7 @@ class Bound:
             put(slot.cell, array)
             old, slot.array, slot.value = slot.array, array, slot.cell.get()
             self._frame.point(slot.read, array)
-            if old is not None and is_whole(old):
+            if old is not array and is_whole(old):
                 self._spares[name] = old
 
     def _interpreted(self, given: Mapping[str, Array]) -> Result:
@@ -183,12 +211,16 @@ class Bound:
         return arrays
 
     def _spare(self, slot: Slot) -> Array:
-        """Return an array for the new value of a piece of state, and point to it."""
-        node = slot.written or slot.read
+        """Return an array for a new value of a piece of state."""
         array = self._spares.pop(slot.name, None)
-        if array is None or holders(array) > ALONE or array.dtype != node.dtype:
-            array = np.empty(node.shape, node.dtype)
-        self._frame.point(node, array)
+        if array is None or holders(array) > ALONE:
+            array = np.empty(slot.read.shape, slot.read.dtype)
+        return array
+
+    def _copy(self, slot: Slot) -> Array:
+        """Return a copy of a piece of state."""
+        array = self._spare(slot)
+        np.copyto(array, slot.array)
         return array
 
     def _claim(self, slot: Slot) -> None:

@@ -9,8 +9,8 @@ reads is in that core's cache; another thread takes it if it comes first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from pellucid.compiler.graph import Node
@@ -38,10 +38,15 @@ class Task:
 Phase = list[Task]
 
 
-def phased(works: Sequence[Work], threads: int) -> list[Phase]:
-    """Return the phases of works that are in an order in which they could be run one by one."""
+def phased(
+    works: Sequence[Work], threads: int, shared: Mapping[Node, Node] | None = None
+) -> list[Phase]:
+    """Return the phases of works that are in an order in which they could be run one by one.
+
+    A node that is ``shared`` with another lies in its memory.
+    """
     found: list[Phase] = []
-    waiting = [Marked(work) for work in works]
+    waiting = [Marked(work, shared or {}) for work in works]
     while waiting:
         phase, waiting = filled(waiting)
         phase.sort(key=lambda task: task.weight, reverse=True)
@@ -57,9 +62,16 @@ def phased(works: Sequence[Work], threads: int) -> list[Phase]:
 class Marked:
     """The parts of a work, and what each of them touches."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, shared: Mapping[Node, Node]) -> None:
         self.parts = work
-        self.marks = [[span for call in part for span in spans(call)] for part in work]
+        self.marks = [
+            [
+                replace(span, node=shared.get(span.node, span.node))
+                for call in part
+                for span in spans(call)
+            ]
+            for part in work
+        ]
 
 
 def filled(works: Sequence[Marked]) -> tuple[Phase, list[Marked]]:

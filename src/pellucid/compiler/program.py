@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from pellucid.arrays import Array
 from pellucid.compiler.arena import aligned, planned
 from pellucid.compiler.frame import Frame, Layout
 from pellucid.compiler.graph import Graph, Node
+from pellucid.compiler.inplace import overlaid
 from pellucid.compiler.kernels import Gemm, Kernel
 from pellucid.compiler.llvm import gemm, nest
 from pellucid.compiler.llvm.builder import module_text
@@ -37,12 +38,19 @@ class Program:
         graph: what to compute.
         target: the processor; by default the one this runs on.
         threads: how many may share the work. The results have the same bits for any number.
+        state: inputs and the outputs that are their new values, by name.
 
     Raises:
         UnsupportedError: it holds what no native code can be made for yet.
     """
 
-    def __init__(self, graph: Graph, target: Target | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target | None = None,
+        threads: int = 1,
+        state: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self.target = target or host()
         self.plan: Schedule = schedule(graph)
         self.graph = self.plan.graph
@@ -50,10 +58,13 @@ class Program:
         self.calls = [finished(call) for group in groups for call in group]
         self.nanoseconds = sum(map(weight, self.calls))
         self.threads = threads if self.nanoseconds > WORTH else 1
+        pairs = [(self.graph.inputs[old], self.graph.outputs[new]) for old, new in state]
+        overlay = overlaid(groups, pairs)
+        self.overlaid = frozenset(overlay)  # outputs that may lie where their input does
         works = [split(group, self.threads) for group in groups]
         self.phases: list[Phase] = [[Task(0, self.calls)]]
         if self.threads > 1:
-            self.phases = phased(works, self.threads)
+            self.phases = phased(works, self.threads, overlay)
         self.tasks: list[Task] = [task for phase in self.phases for task in phase]
         self.outputs = tuple(self.graph.outputs.values())
         self.constants = dict.fromkeys(

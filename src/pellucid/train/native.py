@@ -28,7 +28,8 @@ from pellucid.train.step import Outcome, Step, loss_of
 from pellucid.train.tally import Scored
 
 Compile: TypeAlias = bool | Literal["auto"]
-SPAN = 0.05  # seconds of training between looks at Python, for Ctrl-C and the progress bar
+SPAN = 0.2  # seconds of training between looks at Python, for Ctrl-C and the progress bar
+MOST = 1 << 26  # bytes of predictions that are kept meanwhile
 
 
 class NativeStep:
