@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,8 @@ def network(seed: int = 0) -> nn.Sequential:
 
 def halving(step: int) -> float:
     """Return the learning rate of an update: 0.01, half of it every 1,000 updates."""
-    return 0.01 * math.exp2(-step / 1000)
+    rate: float = 0.01 * 0.5 ** (step / 1000)
+    return rate
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

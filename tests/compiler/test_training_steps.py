@@ -93,8 +93,8 @@ def trained(
         x, y = X[number % 4].astype(dtype), targets[number % 4]
         run(Tensor(x), Tensor(y if y.dtype.kind == "i" else y.astype(dtype)))
     if compiled:
-        (traced,) = run._programs.values()
-        assert traced.program is not None, traced.reason
+        (bound,) = run._programs.values()
+        assert bound.traced.program is not None, bound.traced.reason
     return {name: tensor.data for name, tensor in net.named_tensors().items()}
 
 

@@ -405,6 +405,7 @@ def test_every_row_is_trained_on_once_an_epoch_in_another_order() -> None:
         epochs=3,
         batch_size=8,
         callbacks=[Spy(collect)],
+        compile=False,
     )
     for order in orders:
         assert sorted(order) == list(range(50))
@@ -499,7 +500,7 @@ def test_validation_rows_are_random_stratified_and_never_trained_on() -> None:
     x = np.stack([np.arange(100), y], axis=1).astype(np.float32)
     network = Rows(nn.Dense(2, 3, rng=0))
     model = Model(network, "cross_entropy", optim.SGD(1e-9))
-    fit(model, x, y, epochs=3, validation_split=0.2)
+    fit(model, x, y, epochs=3, validation_split=0.2, compile=False)
     trained, validated = set(network.seen[True]), set(network.seen[False])
     first = 0.0  # the one row that is looked at beforehand, to see what the network returns
     validated_rows = sorted(validated - ({first} if first in trained else set()))
@@ -533,6 +534,7 @@ def test_every_form_of_class_labels_is_stratified(loss: str, outputs: int, targe
             epochs=1,
             validation_split=0.2,
             seed=seed,
+            compile=False,
         )
         rare = {row for row in network.seen[True] if row >= 90}
         assert len(rare) == 8
@@ -544,7 +546,13 @@ def test_a_regression_is_split_at_random() -> None:
     for seed in (0, 0, 1):
         network = Rows(nn.Dense(1, 1, rng=0))
         fit(
-            Model(network, "mse", optim.SGD(1e-9)), x, x, epochs=1, validation_split=0.25, seed=seed
+            Model(network, "mse", optim.SGD(1e-9)),
+            x,
+            x,
+            epochs=1,
+            validation_split=0.25,
+            seed=seed,
+            compile=False,
         )
         splits.append(frozenset(network.seen[True]))
     assert [len(s) for s in splits] == [75, 75, 75]

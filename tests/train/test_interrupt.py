@@ -33,7 +33,7 @@ class InterruptingSGD(optim.SGD):
 def test_the_batch_is_finished_and_the_partial_epoch_recorded() -> None:
     m = model()
     m.optimizer = InterruptingSGD(0.1)
-    history = m.fit(X, Y, epochs=9, batch_size=8, seed=0, verbose=False)
+    history = m.fit(X, Y, epochs=9, batch_size=8, seed=0, verbose=False, compile=False)
     assert history.stopped == "interrupted in epoch 2"
     assert history.epochs == 2
     assert np.isfinite(history["loss"]).all()

@@ -13,7 +13,7 @@ from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.arguments import arrays_of, collected, skeleton, with_symbols
 from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced
-from pellucid.compiler.cells import Cell, cells_of, is_stateful
+from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph
 from pellucid.compiler.llvm.target import unavailable
@@ -195,8 +195,7 @@ def mode(owner: Any) -> Any:
     """Return what the program of an owner depends on besides its arrays."""
     if is_stateful(owner):
         return owner.settings()
-    nodes = tree.find(owner, tree.Node).values()
-    return tuple(getattr(node, "training", None) for node in nodes)
+    return tuple(map(settings, tree.find(owner, tree.Node).values()))
 
 
 def tensors_in(owner: Any) -> list[Tensor]:

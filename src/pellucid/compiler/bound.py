@@ -49,9 +49,9 @@ class Slot:
     name: str
     cell: Cell
     read: Node
-    written: Node | None
+    written: Any  # a node, None if it never changes
     value: Any = None
-    array: Array | None = None
+    array: Any = None  # none before the first call
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,10 @@ class Bound:
     ) -> tuple[int, dict[str, Array]]:
         """Make many calls, each on the state that the one before left; take over the last.
 
-        Python has no part in it, and nearly all new state is written over the old. Arguments named in ``along`` have an element for each call in
-        front, and so have all results, by name. It ends before a call for which the result
-        ``status`` would be false: that call's results are there, its state is not taken over.
+        Python has no part in it, and nearly all new state is written over the old. Arguments named
+        in ``along`` have an element for each call in front, and so have all results, by name. It
+        ends before a call for which the result ``status`` would be false: that call's results are
+        there, its state is not taken over.
 
         Returns:
             How many calls changed the state, and the results.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Protocol
 
 from pellucid import tree
@@ -64,6 +65,19 @@ def cells_of(state: Sequence[Any]) -> dict[str, Cell]:
                 )
         found |= {f"{number}.{name}": cell for name, cell in mine.items()}
     return found
+
+
+def settings(owner: Any) -> Any:
+    """Return what an object is set to, such as the rate of dropout, or training or evaluation."""
+    plain = ((name, x) for name, x in vars(owner).items() if is_plain(x))
+    return type(owner), *plain
+
+
+def is_plain(x: Any) -> bool:
+    """Whether this is a number, a word, nothing, a function, or a tuple of such."""
+    if isinstance(x, tuple):
+        return all(map(is_plain, x))
+    return x is None or isinstance(x, (int, float, str, FunctionType))
 
 
 def is_stateful(owner: Any) -> bool:

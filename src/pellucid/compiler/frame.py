@@ -12,7 +12,7 @@ from pellucid.arrays import Array
 from pellucid.compiler.arena import ALIGNMENT
 from pellucid.compiler.graph import Node
 from pellucid.compiler.llvm.runtime import JOB
-from pellucid.compiler.threads import launch, shared
+from pellucid.compiler.threads import CLAIMED, Job, launch, shared
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,16 @@ class Frame:
         for node, array in layout.constants.items():
             self.point(node, array)
         count = sum(layout.phases) + 1
-        self._arrays = (  # generated code reads these
-            np.array([[*order, count - 1] for order in layout.orders], np.int64),
-            np.array([*accumulate(layout.phases), count], np.int64),
-            np.zeros(count, np.int64),
-        )
-        self._alone = shared()
-        self._job = np.zeros(len(JOB), np.int64)
-        orders, ends, claimed = map(address, self._arrays)
+        orders = np.array([[*order, count - 1] for order in layout.orders], np.int64)
+        ends = np.array([*accumulate(layout.phases), count], np.int64)
+        claims, own = np.zeros((2, count), np.int64)
+        words, alone = np.zeros((2, len(JOB)), np.int64)
+        alone[CLAIMED] = address(own)
+        crew = len(layout.orders)
+        self._job = Job(words, (orders, ends, claims, own), (shared(), alone), crew)
         self._fill(
-            task=layout.entry, table=address(self.table), orders=orders, ends=ends,
-            claimed=claimed, count=count, crew=len(layout.orders),
+            task=layout.entry, table=address(self.table), orders=address(orders),
+            ends=address(ends), claimed=address(claims), count=count, crew=crew,
         )  # fmt: skip
 
     def point(self, node: Node, array: Array) -> None:
@@ -93,13 +92,12 @@ class Frame:
         return self._launch(steps)
 
     def _launch(self, steps: int) -> int:
-        crew, time = len(self.layout.orders), self.layout.nanoseconds * steps
-        return launch(self._job, self._arrays, self._alone, crew, time)
+        return launch(self._job, self.layout.nanoseconds * steps)
 
     def _fill(self, **words: int) -> None:
         """Set words of the job."""
         for name, word in words.items():
-            self._job[JOB.index(name)] = word
+            self._job.words[JOB.index(name)] = word
 
 
 def address(array: Array) -> int:

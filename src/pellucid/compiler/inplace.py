@@ -57,12 +57,11 @@ def element_by_element(nest: Nest, old: int, new: int) -> bool:
         return False
     (stage,) = touching
     for items, stores in ((stage.body, stage.stores), (stage.after, stage.last)):
-        reads = [item for item in items if item.access and item.access.buffer in (old, new)]
+        reads = [i for i in items if i.access and i.access.buffer in (old, new)]
         writes = [store for store in stores if store.access.buffer == new]
-        if reads and not writes:
-            return False
-        places = {place(item.access) for item in (*reads, *writes) if item.access}
-        if len(places) > 1 or any(item.args for item in reads) or any(s.args for s in writes):
+        places = {place(i.access) for i in reads if i.access} | {place(s.access) for s in writes}
+        moved = any(i.args for i in reads) or any(store.args for store in writes)
+        if moved or len(places) > 1 or (reads and not writes):
             return False
     return True
 

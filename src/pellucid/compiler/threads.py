@@ -30,6 +30,7 @@ from pellucid.compiler.llvm.target import Module, host
 WATCH = 60e-6  # seconds that a worker waits for more before it sleeps
 SHORT = 200e3  # nanoseconds below which other Python threads may as well wait, too
 LINE = 128  # bytes: see `runtime.APART`
+CLAIMED = runtime.JOB.index("claimed")
 
 
 def cores() -> int:
@@ -194,31 +195,38 @@ if hasattr(os, "register_at_fork"):
 atexit.register(_close)
 
 
-def launch(job: Array, arrays: Any, words: Array, crew: int, nanoseconds: float) -> int:
-    """Run a job and return how many steps were made.
+@dataclass(frozen=True)
+class Job:
+    """What generated code is told of a program's use: the ``words`` of `runtime.JOB`.
 
-    Args:
-        job: the words of `runtime.JOB`.
-        arrays: what they point to.
-        words: a team without workers, for running alone.
-        crew: how many threads it was made for.
-        nanoseconds: how long it takes, about.
+    ``arrays`` are what these point to. ``alone`` is a team without workers, and the words for it:
+    a worker that comes late to the last run may still look at what was claimed in that.
     """
+
+    words: Array
+    arrays: tuple[Array, ...]
+    alone: tuple[Array, Array]
+    crew: int
+
+
+def launch(job: Job, nanoseconds: float) -> int:
+    """Run a job, which takes about so long, and return how many steps were made."""
     run = functions()
-    if crew > 1:
+    if job.crew > 1:
         if not _teams:
             _teams.append(Team())
         team = _teams[0]
         if not team.closed and team.busy.acquire(blocking=False):
             try:
-                call = run.launch if team.gather(crew) or nanoseconds > SHORT else run.holding
-                team.lent = (team.lent, arrays)
-                made = int(call(team.words.ctypes.data, job.ctypes.data))
+                call = run.launch if team.gather(job.crew) or nanoseconds > SHORT else run.holding
+                before, team.lent = team.lent, (team.lent, job.arrays)
+                made = int(call(team.words.ctypes.data, job.words.ctypes.data))
+                team.lent = before if made < 0 else job.arrays
                 if made >= 0:
-                    team.lent = arrays  # a late worker may look at them until the next job
                     return made
-                team.lent = team.lent[0]
             finally:
                 team.busy.release()
     call = run.launch if nanoseconds > SHORT else run.holding
-    return int(call(words.ctypes.data, job.ctypes.data))
+    team_words, words = job.alone
+    words[:CLAIMED], words[CLAIMED + 1 :] = job.words[:CLAIMED], job.words[CLAIMED + 1 :]
+    return int(call(team_words.ctypes.data, words.ctypes.data))

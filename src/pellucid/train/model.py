@@ -170,7 +170,7 @@ class Model:
                 logs = self._epoch(training, accumulate, run, events)
                 run.batches = run.batches or run.batch  # a loader need not know it before
                 if validation is not None and not run.stopped:
-                    scores = self._score(validation)
+                    scores = self._score(validation, self._native)
                     logs |= {f"val_{name}": value for name, value in scores.items()}
                 run.logs = logs | run.rate()
                 history.append(run.logs)
@@ -255,24 +255,37 @@ class Model:
         *,
         sample_weight: Any = None,
         class_weight: ClassWeight = None,
+        compile: Compile = "auto",  # noqa: A002 - the word for it
     ) -> dict[str, float]:
         """Return the loss and every metric over all examples, in evaluation mode.
 
         What x, y and the weights may be is what `fit` takes. The penalty is no part of it.
+
+        Args:
+            compile: "auto" computes batches of ``batch_size`` as native programs where it can and
+                a shorter last one eagerly; True insists for all; False is always eager.
         """
         size, intake = _positive("batch_size", batch_size), self._intake()
+        choice = native.checked(compile)
         if y is None and is_loader(x):
             refuse_for_loaders(None, sample_weight, class_weight, 0)
-            return self._score(intake.loader(x, "the loader", class_weight, once=True))
+            return self._score(intake.loader(x, "the loader", class_weight, once=True), choice)
         whole = intake.weighted(intake.batch(x, y, sample_weight), class_weight)
-        return self._score(FromArrays(whole, size))
+        return self._score(FromArrays(whole, size), choice)
 
-    def predict(self, x: Any, batch_size: int = 1024) -> Array:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int = 1024,
+        *,
+        compile: Compile = "auto",  # noqa: A002 - the word for it
+    ) -> Array:
         """Return the network's output for each example, ``(N, ...)``, in evaluation mode.
 
-        x may also bring batches, of examples alone or as tuples with what `fit` takes.
+        x may also bring batches, of examples alone or as tuples with what `fit` takes. ``compile``
+        is what `evaluate` takes.
         """
-        return self._run(self.network, x, batch_size)
+        return self._run(self.network, x, batch_size, compile)
 
     def predict_proba(self, x: Any, batch_size: int = 1024) -> Array:
         """Return probabilities: ``(N, C)`` of classes, or ``(N, outputs)`` of yes-or-no outputs.
@@ -349,22 +362,32 @@ class Model:
         """Return what checks data against the network and the loss there are now."""
         return Intake(self.network, self.loss, self._prediction, self.metrics)
 
-    def _run(self, function: Callable[[Tensor], Tensor], x: Any, batch_size: int) -> Array:
+    def _run(
+        self,
+        function: Callable[[Tensor], Tensor],
+        x: Any,
+        batch_size: int,
+        choice: Compile = "auto",
+    ) -> Array:
         """Return the function's output for all examples, batch by batch, in evaluation mode."""
-        examples = self._intake().only_examples(x, _positive("batch_size", batch_size))
+        size = _positive("batch_size", batch_size)
+        examples = self._intake().only_examples(x, size)
+        forward = native.NativeForward(function, self.network, native.checked(choice), size)
         outputs = []
         with in_mode(self.network, training=False), no_grad(), quiet():
             for part in examples:
-                outputs.append(as_tensor(function(Tensor(part))).data)
+                outputs.append(forward(part))
                 self.input_shape = part.shape[1:]
         return joined(outputs)
 
-    def _score(self, source: Source) -> dict[str, float]:
+    def _score(self, source: Source, choice: Compile) -> dict[str, float]:
         """Return loss and metrics over all batches of an epoch, in evaluation mode."""
+        size = source.batch_size if isinstance(source, FromArrays) else 0
+        forward = native.NativeForward(self._prediction, self.network, choice, size)
         tally = Tally(self.loss, self.metrics)
         with in_mode(self.network, training=False), no_grad(), quiet():
             for batch in source.epoch():
-                prediction = self._prediction(batch.x)
+                prediction = Tensor(forward(batch.x))
                 weight = self.loss.total_weight(prediction, batch.y, batch.weight)
                 if weight > 0:
                     loss = loss_of(self.loss, prediction, batch).item()

@@ -16,10 +16,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from pellucid.arrays import Array, namespace
-from pellucid.autograd import Tensor
+from pellucid.autograd import Tensor, as_tensor
 from pellucid.compiler.api import Compiled
 from pellucid.compiler.api import compile as compiled
 from pellucid.compiler.bound import Bound
+from pellucid.compiler.cells import settings
 from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.trace import TraceError
 from pellucid.nn import Module
@@ -74,10 +75,13 @@ class NativeStep:
             while len(waiting):
                 start = time.perf_counter()
                 rows = waiting[: 1 if one_by_one else together]
-                yield self._several(source.whole, rows)
                 waiting = waiting[len(rows) :]
+                outcomes = self._several(source.whole, rows)
                 seconds = max(time.perf_counter() - start, 1e-6)
-                together = 1 + int(len(rows) * min(SPAN / seconds, 16))
+                yield outcomes
+                size = sum(scored.prediction.nbytes for scored in outcomes[0].scored if self.keep)
+                most = MOST // max(size, 1)
+                together = 1 + min(int(len(rows) * min(SPAN / seconds, 16)), most)
 
     def __call__(self, batches: Iterable[Batch]) -> Outcome:
         """Make one update; where something is not finite, make none and say so."""
@@ -85,7 +89,7 @@ class NativeStep:
         bound = None if more else self._bound(self._batch, *arrays_in(first))
         if bound is None:
             return self.step([first, *more])
-        result = bound.attempt(*arrays_in(first))
+        result = bound.attempt(self._rules(), *arrays_in(first))
         found = result.value
         weight = total_of(first) if found["weight"] is None else float(found["weight"])
         outcome = Outcome()
@@ -105,9 +109,9 @@ class NativeStep:
         bound = self._bound(self._rows, rows[0], *arrays_in(whole))
         if bound is None or "out.weight" in bound.results:
             return [self([whole.rows(index)]) for index in rows]
-        given = (rows, *arrays_in(whole))
-        named = {f"arg.{place}": array for place, array in enumerate(given)}
-        made, found = bound.repeat(len(rows), named, ["arg.0"], "out.fine")
+        given = enumerate((rows, *arrays_in(whole)), start=1)
+        named = {f"arg.{place}": array for place, array in given}
+        made, found = bound.repeat(len(rows), named, ["arg.1"], "out.fine")
         losses = found["out.loss"].tolist()
         penalties = found["out.penalty"].tolist() if "out.penalty" in found else [None] * len(rows)
         outcomes = []
@@ -128,7 +132,7 @@ class NativeStep:
         if self.eager:
             return None
         try:
-            bound = self.programs[function].bound(*arrays)
+            bound = self.programs[function].bound(self._rules(), *arrays)
             if bound.traced.program is None:
                 raise UnsupportedError(f"expected a step that compiles: {bound.traced.reason}")
         except (TraceError, UnsupportedError) as error:
@@ -140,11 +144,17 @@ class NativeStep:
             return None
         return bound
 
-    def _batch(self, *arrays: Tensor) -> dict[str, Any]:
+    def _rules(self) -> tuple[Any, ...]:
+        """Return what the loss, penalties and constraints are set to: programs differ by it."""
+        step = self.step
+        rules = (step.loss, *(r for _, r in step.penalties), *(r for _, r in step.constraints))
+        return tuple(map(settings, rules))
+
+    def _batch(self, rules: Any, *arrays: Tensor) -> dict[str, Any]:
         """Make the update for a batch."""
         return self._whole(Batch(*arrays))
 
-    def _rows(self, index: Tensor, *arrays: Tensor) -> dict[str, Any]:
+    def _rows(self, rules: Any, index: Tensor, *arrays: Tensor) -> dict[str, Any]:
         """Make the update for some rows of all the examples."""
         return self._whole(Batch(*(array[index] for array in arrays)))
 
@@ -174,6 +184,40 @@ class NativeStep:
             "weight": own,
             "fine": are_finite([loss, *step.parameters.values(), *step.buffers]),
         }
+
+
+class NativeForward:
+    """Computes outputs of a network as a function does, through compiled programs.
+
+    Args:
+        function: of a batch of examples, in evaluation mode.
+        network: whose state it reads.
+        choice: whether to: "auto" goes on without where there is no program.
+        size: of a whole batch. A program for the last, shorter one would most often serve only
+            once, so "auto" leaves it to eager execution.
+    """
+
+    def __init__(
+        self, function: Callable[[Tensor], Any], network: Module, choice: Compile, size: int
+    ) -> None:
+        self.function, self.choice, self.size = function, choice, size
+        self.program = compiled(function, network)
+
+    def __call__(self, x: Array) -> Array:
+        """Return the output for examples."""
+        if self.choice is True or (self.choice == "auto" and len(x) == self.size):
+            try:
+                bound = self.program.bound(x)
+                if bound.traced.program is None:
+                    raise UnsupportedError(f"expected what compiles: {bound.traced.reason}")
+                result = bound.attempt(x)
+                result.commit()
+                return as_tensor(result.value).data
+            except (TraceError, UnsupportedError):
+                if self.choice is True:
+                    raise
+                self.choice = False
+        return as_tensor(self.function(Tensor(x))).data
 
 
 def arrays_in(batch: Batch) -> tuple[Array, ...]:
