@@ -117,6 +117,15 @@ class Outcome:
         }
 
 
+def compare(case: Case, peers: Sequence[str], rounds: int, turn: float = TURN) -> Outcome:
+    """Start the peers' processes, `measure` them, and say on standard error who is left out."""
+    with open_workers(case, peers) as workers:
+        outcome = measure(case, workers, rounds, turn)
+    for peer, reason in outcome.left_out.items():
+        print(f"{peer} is left out: {reason}", file=sys.stderr)
+    return outcome
+
+
 @contextmanager
 def open_workers(case: Case, peers: Sequence[str]) -> Iterator[list[Worker]]:
     """Start a process for each peer, one after the other, and end them all afterwards."""

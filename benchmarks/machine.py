@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
-BLAS_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+BLAS_VARIABLES = "OPENBLAS_"  # how their names begin
 
 
 def prepare() -> None:
-    """Let the BLAS choose its own kernels: unset the variables that would choose for it.
+    """Let the BLAS choose its kernels and threads: unset the variables that would choose for it.
 
     Raises:
         RuntimeError: NumPy is imported, so its BLAS has read the variables already.
@@ -37,8 +37,8 @@ def prepare() -> None:
             "expected prepare() before NumPy is imported, because its BLAS reads the environment "
             "once, got NumPy imported; call machine.prepare() first, before other imports"
         )
-    for name in BLAS_VARIABLES:
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith(BLAS_VARIABLES)]:
+        del os.environ[name]
 
 
 def describe() -> dict[str, str]:

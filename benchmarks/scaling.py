@@ -23,7 +23,7 @@ import machine
 machine.prepare()
 
 from cases import Case
-from contest import Outcome, measure, open_workers
+from contest import compare
 from peers import OURS, PEERS
 from pellucid.files import write_text
 from pellucid.viz import save, style
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 INPUTS, CLASSES = 784, 10
 SHOWN = (OURS, "PyTorch", "PyTorch, compiled but for Adam", "JAX", "scikit-learn", "NumPy by hand")
 QUICK = (OURS, "PyTorch", "JAX", "NumPy by hand")
+TURN = 0.1  # seconds
 DASHES = ("-", "-", ":", "-", ":", "-.")
 
 
@@ -108,15 +109,6 @@ def draw(points: Points) -> Figure:
     return figure
 
 
-def measured(case: Case, peers: Sequence[str], rounds: int) -> Outcome:
-    """Return a case's figures; say who was left out."""
-    with open_workers(case, peers) as workers:
-        outcome = measure(case, workers, rounds, turn=0.1)
-    for peer, reason in outcome.left_out.items():
-        print(f"{peer} is left out: {reason}", file=sys.stderr)
-    return outcome
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and draw."""
     parser = argparse.ArgumentParser(description="time a training step as networks grow")
@@ -140,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = found["sweeps"][sweep.name] = []
         for value in sweep.values(4 if options.quick else 2):
             case = sweep.case(value)
-            outcome = measured(case, peers, rounds)
+            outcome = compare(case, peers, rounds, TURN)
             seconds = {name: figures.seconds for name, figures in outcome.figures.items()}
             seconds[ROOF] = roof.seconds(case)
             points.setdefault(sweep.name, []).append((value, seconds))

@@ -23,7 +23,7 @@ import machine
 machine.prepare()
 
 from cases import Case
-from contest import Outcome, measure, open_workers
+from contest import Outcome, compare
 from peers import OURS, PEERS
 from pellucid.files import write_text
 
@@ -80,6 +80,15 @@ def micro(seconds: float) -> str:
     return f"{seconds * 1e6:.0f} us"
 
 
+def heading(facts: dict[str, str], what: str) -> str:
+    """Return what stands above the rows."""
+    return (
+        f"{facts['processor']}, {facts['cores usable']} cores, {facts['BLAS']}.\n\n"
+        f"| network, one {what} | by | median | against pellucid |\n"
+        "| --- | --- | ---: | ---: |"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     chosen = options(arguments)
@@ -87,30 +96,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(f"expected {OURS!r} among the peers for a table, got {chosen.peers}")
     facts, outcomes = machine.describe(), list[Outcome]()
     if chosen.markdown:
-        what = "update in training over rows" if chosen.fit else "training step"
-        print(f"{facts['processor']}, {facts['cores usable']} cores, {facts['BLAS']}.\n")
-        print(f"| network, one {what} | by | median | against pellucid |")
-        print("| --- | --- | ---: | ---: |")
+        print(heading(facts, "update in training" if chosen.fit else "training step"))
     else:
         machine.announce()
-    for case in CASES if chosen.case is None else [CASES[number] for number in chosen.case]:
-        case = replace(case, rows=ROWS) if chosen.fit else case
-        with open_workers(case, chosen.peers) as workers:
-            outcome = measure(case, workers, chosen.rounds)
-        new = {p: line for p, line in outcome.about.items() if not outcomes}
-        if chosen.markdown:
-            print(rows(outcome), flush=True)
-        else:
-            print(*(f"{peer}: {line}" for peer, line in new.items()), text(outcome), sep="\n")
-        for peer, reason in outcome.left_out.items():
-            print(f"{peer} is left out: {reason}", file=sys.stderr)
+    for number in chosen.case or range(len(CASES)):
+        case = replace(CASES[number], rows=ROWS if chosen.fit else 0)
+        outcome = compare(case, chosen.peers, chosen.rounds)
+        if not (outcomes or chosen.markdown):
+            print(*(f"{peer}: {line}" for peer, line in outcome.about.items()), sep="\n")
         outcomes.append(outcome)
+        print(rows(outcome) if chosen.markdown else text(outcome), flush=True)
     if chosen.json:
-        found = {
-            "machine": facts,
-            "peers": dict(outcomes[0].about),
-            "cases": [outcome.as_json() for outcome in outcomes],
-        }
+        cases = [outcome.as_json() for outcome in outcomes]
+        found = {"machine": facts, "peers": dict(outcomes[0].about), "cases": cases}
         write_text(chosen.json, json.dumps(found, indent=2) + "\n")
     return 0
 

@@ -11,13 +11,15 @@ import pytest
 import machine
 
 
-def test_prepare_unsets_what_would_choose_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_unsets_what_would_choose_kernels_and_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delitem(sys.modules, "numpy", raising=False)
     monkeypatch.setenv("OPENBLAS_CORETYPE", "PRESCOTT")
     monkeypatch.setenv("OPENBLAS_L2_SIZE", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     machine.prepare()
-    assert "OPENBLAS_CORETYPE" not in os.environ
-    assert "OPENBLAS_L2_SIZE" not in os.environ
+    assert not [name for name in os.environ if name.startswith("OPENBLAS")]
 
 
 def test_prepare_refuses_to_come_after_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
