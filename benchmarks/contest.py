@@ -1,7 +1,9 @@
 """Peers in processes of their own, timed in turns: one computes, the others wait without spinning.
 
-with contest.open_workers(case, ("pellucid", "PyTorch")) as workers:
-    outcome = contest.measure(case, workers, rounds=20)
+    outcome = contest.compare(case, ("pellucid", "PyTorch"), rounds=20)
+    print(outcome.best, outcome.advantage)
+
+What such a process answers is in `worker`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ A script calls `prepare` before anything imports NumPy:
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
@@ -70,6 +71,16 @@ def describe() -> dict[str, str]:
 def announce() -> None:
     """Print the description, one fact a line."""
     print("\n".join(f"{name}: {value}" for name, value in describe().items()))
+
+
+def check_options(
+    parser: argparse.ArgumentParser, rounds: int | None, file: Path | None = None
+) -> None:
+    """End the program, before it measures for minutes, if rounds or file cannot be used."""
+    if rounds is not None and rounds < 1:
+        parser.error(f"expected at least one round, got {rounds}")
+    if file is not None and not file.parent.is_dir():
+        parser.error(f"expected a folder for {file.name} that exists, got {file.parent}; make it")
 
 
 def processor() -> str:

@@ -133,8 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.runner:
         print(json.dumps(RUNNERS[options.runner](options.seed)))
         return 0
-    if options.runs < 1:
-        parser.error(f"expected --runs of at least 1, got {options.runs}")
+    machine.check_options(parser, options.runs, options.json)
 
     from pellucid import data
     from pellucid.files import write_text

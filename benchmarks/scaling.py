@@ -119,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--peers", nargs="+", choices=PEERS, metavar="PEER", help="only these")
     options = parser.parse_args(arguments)
+    machine.check_options(parser, options.rounds)
     rounds = options.rounds or (3 if options.quick else 7)
     peers = options.peers or (QUICK if options.quick else SHOWN)
     options.out.mkdir(parents=True, exist_ok=True)

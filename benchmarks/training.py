@@ -47,7 +47,11 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER", help="only these"
     )
     parser.add_argument("--case", type=int, nargs="+", choices=range(len(CASES)), help="only these")
-    return parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    machine.check_options(parser, chosen.rounds, chosen.json)
+    if chosen.markdown and OURS not in chosen.peers:
+        parser.error(f"expected {OURS!r} among the peers for a table, got {chosen.peers}")
+    return chosen
 
 
 def text(outcome: Outcome) -> str:
@@ -92,8 +96,6 @@ def heading(facts: dict[str, str], what: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     chosen = options(arguments)
-    if chosen.markdown and OURS not in chosen.peers:
-        raise SystemExit(f"expected {OURS!r} among the peers for a table, got {chosen.peers}")
     facts, outcomes = machine.describe(), list[Outcome]()
     if chosen.markdown:
         print(heading(facts, "update in training" if chosen.fit else "training step"))

@@ -151,5 +151,22 @@ def test_the_table_is_in_markdown(script: Callable[[str], ModuleType]) -> None:
         "| 6-8-4, batch 12 | pellucid | 100 us | 1.00 x |\n"
         "| 6-8-4, batch 12 | JAX | 300 us | 3.00 x |"
     )
-    with pytest.raises(SystemExit, match="expected 'pellucid' among the peers"):
-        training.main(["--markdown", "--peers", "JAX"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--markdown", "--peers", "JAX"], "expected 'pellucid' among the peers"),
+        (["--rounds", "0"], "expected at least one round, got 0"),
+        (["--json", "nowhere/at/all.json"], "expected a folder for all.json that exists"),
+    ],
+)
+def test_options_are_refused_before_anything_runs(
+    script: Callable[[str], ModuleType],
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        script("training").main(arguments)
+    assert message in capsys.readouterr().err
