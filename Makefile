@@ -78,9 +78,8 @@ types: $(STAMP) ## check the types
 	$(PY) -m mypy
 
 bench: $(STAMP) ## measure speed and import time on this machine
-	$(PY) benchmarks/eager.py $(ARGS)
-	$(PY) benchmarks/scalar.py $(ARGS)
 	$(PY) benchmarks/training.py $(ARGS)
+	$(PY) benchmarks/scalar.py $(ARGS)
 	$(PY) benchmarks/import_time.py
 	$(PY) benchmarks/first_step.py
 

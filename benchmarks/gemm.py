@@ -10,10 +10,9 @@ module of its own, of which an empty module takes the part that is printed with 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,11 +26,11 @@ import threadpoolctl
 
 from pellucid.compiler.kernels import Gemm
 from pellucid.compiler.llvm import gemm
-from pellucid.compiler.llvm.builder import Function, Value
-from pellucid.compiler.llvm.target import Module, compile_module, host
+from pellucid.compiler.llvm.builder import Function
+from pellucid.compiler.llvm.target import compile_module, host
+from roofline import Native, peak
 
 WORK = 2e7  # operations that are timed at once
-TURNS = 20_000  # of the loop that measures the peak
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,6 @@ CASES = (
 )
 
 
-class Native:
-    """A compiled function of pointers; it keeps alive what it was given."""
-
-    def __init__(self, module: Module, name: str, arrays: Sequence[Any]) -> None:
-        self.module, self.arrays = module, arrays
-        function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(module.address(name))
-        self.call: Callable[[], object] = partial(function, *(a.ctypes.data for a in arrays))
-
-
 def ours(case: Case) -> tuple[Native, float]:
     """Return our product, checked, and how many seconds it took to generate and compile."""
     a, b, c = case.matrices()
@@ -117,27 +107,6 @@ def theirs(case: Case) -> Callable[[], object]:
     return partial(
         np.matmul, a.T if case.a_transposed else a, b.T if case.b_transposed else b, out=c
     )
-
-
-def peak() -> tuple[Native, int]:
-    """Return a loop of multiplication-additions that do not wait for each other, and their work."""
-    target = host()
-    lanes, count = target.vector_bytes // 4, target.registers * 3 // 4
-    f = Function("peak", [("numbers", "pointer")], fma=target.fma)
-    (numbers,) = f.parameters
-    x = f.load(numbers, "float32", lanes)
-
-    def turn(_: Value, sums: list[Value]) -> list[Value]:
-        return [f.multiply_add(x, total, x) for total in sums]
-
-    sums = [f.load(f.offset(numbers, i * lanes, "float32"), "float32", lanes) for i in range(count)]
-    total, *rest = f.loop(TURNS, turn, sums)
-    for one in rest:
-        total = total + one
-    f.store(total, numbers)
-    halves = np.full(count * lanes, 0.5, np.float32)
-    native = Native(compile_module(f.text(), target), f.name, (halves,))
-    return native, 2 * TURNS * count * lanes
 
 
 def empty() -> float:

@@ -11,6 +11,7 @@ A script calls `prepare` before anything imports NumPy:
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
@@ -18,14 +19,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-BLAS_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+T = TypeVar("T")
+BLAS_VARIABLES = "OPENBLAS_"  # how their names begin
 
 
 def prepare() -> None:
-    """Let the BLAS choose its own kernels: unset the variables that would choose for it.
+    """Let the BLAS choose its kernels and threads: unset the variables that would choose for it.
 
     Raises:
         RuntimeError: NumPy is imported, so its BLAS has read the variables already.
@@ -35,8 +38,8 @@ def prepare() -> None:
             "expected prepare() before NumPy is imported, because its BLAS reads the environment "
             "once, got NumPy imported; call machine.prepare() first, before other imports"
         )
-    for name in BLAS_VARIABLES:
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith(BLAS_VARIABLES)]:
+        del os.environ[name]
 
 
 def describe() -> dict[str, str]:
@@ -70,6 +73,16 @@ def announce() -> None:
     print("\n".join(f"{name}: {value}" for name, value in describe().items()))
 
 
+def check_options(
+    parser: argparse.ArgumentParser, rounds: int | None, file: Path | None = None
+) -> None:
+    """End the program, before it measures for minutes, if rounds or file cannot be used."""
+    if rounds is not None and rounds < 1:
+        parser.error(f"expected at least one round, got {rounds}")
+    if file is not None and not file.parent.is_dir():
+        parser.error(f"expected a folder for {file.name} that exists, got {file.parent}; make it")
+
+
 def processor() -> str:
     """Return the processor's model name, or at least its architecture."""
     if sys.platform == "darwin":
@@ -97,48 +110,57 @@ class Timing(NamedTuple):
     rounds: tuple[float, ...]
 
 
+def in_turns(turns: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """Let the peers take turns, so that whatever else the machine does hits all of them alike.
+
+    The next round starts with the next peer. One round comes first whose results are not kept.
+
+    Raises:
+        ValueError: no peers, or fewer than one round.
+    """
+    if not turns or rounds < 1:
+        raise ValueError(f"expected at least one peer and one round, got {len(turns)} and {rounds}")
+    names = list(turns)
+    results: dict[str, list[T]] = {name: [] for name in names}
+    for number in range(-1, rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            result = turns[name]()
+            if number >= 0:
+                results[name].append(result)
+    return results
+
+
 def median_of_interleaved(
     functions: Mapping[str, Callable[[], object]],
     rounds: int,
     inner: int = 1,
     clock: Callable[[], float] = time.perf_counter,
-    pause: float = 0.0,
     setup: Callable[[], object] | None = None,
 ) -> dict[str, Timing]:
-    """Time the peers in turns, so that whatever else the machine does hits all of them alike.
+    """Time functions of this process `in_turns`.
 
-    Each round calls every function ``inner`` times and divides; the next round starts with the next
-    peer. One unmeasured round comes first. With a ``pause`` each turn begins with that many seconds
-    of sleep and an unmeasured call: the threads of the peer before go on spinning for a while, and
-    would take the cores away. ``setup`` is called before each turn, unmeasured too. ``ratio`` is
-    the median over the rounds of (this peer's time / the first peer's time in the same round), so a
-    slow round cancels out.
+    Each turn calls a function ``inner`` times and divides. ``setup`` is called before each turn,
+    unmeasured. ``ratio`` is the median over the rounds of (this peer's time / the first peer's time
+    in the same round), so a slow round cancels out. Peers that have threads of their own go into
+    processes of their own instead: see `contest`.
 
     Raises:
         ValueError: no functions, or fewer than one round or one call.
     """
-    if not functions or rounds < 1 or inner < 1:
-        raise ValueError(
-            "expected at least one function, one round and one call, "
-            f"got {len(functions)} functions, {rounds=} and {inner=}"
-        )
-    names = list(functions)
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(-1, rounds):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            function = functions[name]
-            if setup:
-                setup()
-            if pause:
-                time.sleep(pause)
-                function()
-            start = clock()
-            for _ in range(inner):
-                function()
-            if turn >= 0:
-                times[name].append((clock() - start) / inner)
-    base = times[names[0]]
+    if inner < 1:
+        raise ValueError(f"expected at least one call a turn, got {inner}")
+
+    def turn(function: Callable[[], object]) -> float:
+        if setup:
+            setup()
+        start = clock()
+        for _ in range(inner):
+            function()
+        return (clock() - start) / inner
+
+    times = in_turns({name: partial(turn, f) for name, f in functions.items()}, rounds)
+    base = next(iter(times.values()))
     return {
         name: Timing(
             statistics.median(mine),

@@ -36,7 +36,7 @@ class Region(NamedTuple):
 REGIONS = {
     "results": Region(("tools/results.py",)),
     "parameters": Region(("tools/parameters.py",), deterministic=True),
-    "speed": Region(("benchmarks/eager.py", "--markdown")),
+    "speed": Region(("benchmarks/training.py", "--markdown")),
     "scalar-speed": Region(("benchmarks/scalar.py", "--markdown")),
 }
 

@@ -11,13 +11,15 @@ import pytest
 import machine
 
 
-def test_prepare_unsets_what_would_choose_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_unsets_what_would_choose_kernels_and_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delitem(sys.modules, "numpy", raising=False)
     monkeypatch.setenv("OPENBLAS_CORETYPE", "PRESCOTT")
     monkeypatch.setenv("OPENBLAS_L2_SIZE", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     machine.prepare()
-    assert "OPENBLAS_CORETYPE" not in os.environ
-    assert "OPENBLAS_L2_SIZE" not in os.environ
+    assert not [name for name in os.environ if name.startswith("OPENBLAS")]
 
 
 def test_prepare_refuses_to_come_after_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,11 +102,22 @@ def test_inner_calls_are_divided_out() -> None:
     assert len(clock.calls) == (1 + 2) * 4
 
 
-@pytest.mark.parametrize(("count", "rounds", "inner"), [(0, 1, 1), (1, 0, 1), (1, 1, 0)])
-def test_nothing_to_measure_is_refused(count: int, rounds: int, inner: int) -> None:
+@pytest.mark.parametrize(("count", "rounds"), [(0, 1), (1, 0)])
+def test_nothing_to_measure_is_refused(count: int, rounds: int) -> None:
     functions = {str(number): lambda: None for number in range(count)}
-    with pytest.raises(ValueError, match="expected at least one function, one round and one call"):
-        machine.median_of_interleaved(functions, rounds=rounds, inner=inner)
+    with pytest.raises(ValueError, match="expected at least one peer and one round, got"):
+        machine.median_of_interleaved(functions, rounds=rounds)
+
+
+def test_turns_without_calls_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected at least one call a turn, got 0"):
+        machine.median_of_interleaved({"a": lambda: None}, rounds=1, inner=0)
+
+
+def test_what_turns_return_is_kept_but_for_the_first_round() -> None:
+    counts = iter(range(10))
+    found = machine.in_turns({"a": lambda: next(counts), "b": lambda: next(counts)}, rounds=2)
+    assert found == {"a": [2, 5], "b": [3, 4]}
 
 
 def test_setup_comes_before_each_turn() -> None:

@@ -91,8 +91,8 @@ def trained(
     step = step_of(net, optimizer, LOSSES[loss](), penalty)
     run: Any = pellucid.compile(step, state=[net, optimizer]) if compiled else step
     targets = TARGETS.get(loss, NUMBERS)
-    for number in range(STEPS):
-        x, y = X[number % 4].astype(dtype), targets[number % 4]
+    for turn in range(STEPS):
+        x, y = X[turn % 4].astype(dtype), targets[turn % 4]
         run(Tensor(x), Tensor(y if y.dtype.kind == "i" else y.astype(dtype)))
     if compiled:
         (bound,) = run._programs.values()

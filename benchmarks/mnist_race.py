@@ -1,0 +1,165 @@
+"""From the start of the process to 97 % of MNIST's test images, against scikit-learn.
+
+    python benchmarks/mnist_race.py [--runs 3] [--json FILE]
+
+Both train the network 784-128-128-10 (118,282 parameters) with ReLU, Adam at 0.001, batches of 128
+and no penalty, look at the 10,000 test images after each epoch, and stop at 97 %. Each run is a
+new process and both load the data with `pellucid.data.mnist`; the processes take turns. The files
+are downloaded once, or read from the folder that PELLUCID_DATA names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import machine
+
+machine.prepare()
+
+TARGET = 0.97  # test accuracy
+HIDDEN = (128, 128)
+BATCH, RATE, MOST_EPOCHS = 128, 1e-3, 20
+
+
+def pellucid(seed: int) -> list[float]:
+    """Train with Pellucid; return the test accuracy after each epoch."""
+    from pellucid import data, nn, optim, train
+
+    class Enough(train.Callback):
+        def on_epoch_end(self, run: train.Run) -> None:
+            if run.logs["val_accuracy"] >= TARGET:
+                run.stop("the target is met")
+
+    images, test = data.mnist()
+    first, second = HIDDEN
+    network = nn.Sequential(
+        nn.Dense(images.x.shape[1], first, "relu"),
+        nn.Dense(first, second, "relu"),
+        nn.Dense(second, 10),
+        rng=seed,
+    )
+    model = train.Model(network, "cross_entropy", optim.Adam(RATE), ["accuracy"])
+    history = model.fit(
+        images.x,
+        images.y,
+        epochs=MOST_EPOCHS,
+        batch_size=BATCH,
+        validation_data=(test.x, test.y),
+        callbacks=[Enough()],
+        seed=seed,
+        verbose=False,
+    )
+    return list(history["val_accuracy"])
+
+
+def scikit_learn(seed: int) -> list[float]:
+    """Train with scikit-learn; return the test accuracy after each epoch."""
+    import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    from pellucid import data
+
+    images, test = data.mnist()
+    model = MLPClassifier(
+        HIDDEN,
+        alpha=0,
+        batch_size=BATCH,
+        learning_rate_init=RATE,
+        max_iter=1,
+        warm_start=True,
+        random_state=np.random.RandomState(seed),
+    )
+    accuracies: list[float] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a call of fit is one epoch
+        while len(accuracies) < MOST_EPOCHS and max(accuracies, default=0) < TARGET:
+            model.fit(images.x, images.y)
+            accuracies.append(float(model.score(test.x, test.y)))
+    return accuracies
+
+
+RUNNERS: dict[str, Callable[[int], list[float]]] = {
+    "pellucid": pellucid,
+    "scikit-learn": scikit_learn,
+}
+
+
+class Race(NamedTuple):
+    """One run: seconds from start to end of its process, and the accuracy after each epoch."""
+
+    seconds: float
+    accuracies: list[float]
+
+
+def race(name: str, seed: int) -> Race:
+    """Train in a new process.
+
+    Raises:
+        RuntimeError: it failed, or did not meet the target.
+    """
+    command = [sys.executable, __file__, "--runner", name, "--seed", str(seed)]
+    start = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(f"expected {name} to train, got exit status {done.returncode}")
+    accuracies: list[float] = json.loads(done.stdout)
+    if accuracies[-1] < TARGET:
+        raise RuntimeError(
+            f"expected {name} to meet {TARGET:.0%} in {MOST_EPOCHS} epochs, got "
+            f"{max(accuracies):.2%} with seed {seed}"
+        )
+    return Race(seconds, accuracies)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run them in turns and print, or, in the processes started for it, train."""
+    parser = argparse.ArgumentParser(description="time training to 97 % of MNIST")
+    parser.add_argument("--runs", type=int, default=3, help="of each, default %(default)s")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run there")
+    parser.add_argument("--runner", choices=RUNNERS, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.runner:
+        print(json.dumps(RUNNERS[options.runner](options.seed)))
+        return 0
+    machine.check_options(parser, options.runs, options.json)
+
+    from pellucid import data
+    from pellucid.files import write_text
+
+    data.mnist()  # downloads are not part of the race
+    facts = machine.describe()
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()))
+    races: dict[str, list[Race]] = {name: [] for name in RUNNERS}
+    for seed in range(options.runs):
+        for name in list(RUNNERS)[:: 1 if seed % 2 else -1]:
+            one = race(name, seed)
+            races[name].append(one)
+            print(
+                f"{name:<14}{one.seconds:7.2f} s, {len(one.accuracies)} epochs, "
+                f"test accuracy {one.accuracies[-1]:.4f}",
+                flush=True,
+            )
+    ours, theirs = (statistics.median(one.seconds for one in races[name]) for name in RUNNERS)
+    print(f"medians: pellucid {ours:.2f} s, scikit-learn {theirs:.2f} s: 1/{theirs / ours:.1f}")
+    if options.json:
+        found: dict[str, Any] = {
+            name: [one._asdict() for one in mine] for name, mine in races.items()
+        }
+        write_text(options.json, json.dumps({"machine": facts, "runs": found}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The race to a test accuracy; nothing here asserts a speed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid import data
+
+
+@pytest.fixture
+def race(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("mnist_race")
+
+
+def easy() -> tuple[data.Dataset, data.Dataset]:
+    """Return digits as if they were MNIST: training images and test images alike."""
+    digits = data.digits()
+    return digits, digits.take(np.arange(500))
+
+
+@pytest.mark.parametrize("name", ["pellucid", "scikit-learn"])
+def test_training_stops_at_the_target(
+    race: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "mnist", easy)
+    accuracies = race.RUNNERS[name](0)
+    assert 1 < len(accuracies) < race.MOST_EPOCHS
+    assert accuracies[-1] >= race.TARGET
+    assert all(accuracy < race.TARGET for accuracy in accuracies[:-1])
+
+
+def test_both_train_the_network_of_118_282_parameters(race: ModuleType) -> None:
+    sizes = (784, *race.HIDDEN, 10)
+    assert sum(n * m + m for n, m in pairwise(sizes)) == 118_282
+
+
+def test_medians_and_their_ratio(
+    race: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    def run(name: str, seed: int) -> Any:
+        return race.Race({"pellucid": 2.0, "scikit-learn": 14.0}[name] + seed**2, [0.9, 0.971])
+
+    monkeypatch.setattr(race, "race", run)
+    monkeypatch.setattr(data, "mnist", easy)
+    assert race.main(["--runs", "3", "--json", str(tmp_path / "found.json")]) == 0
+    assert "medians: pellucid 3.00 s, scikit-learn 15.00 s: 1/5.0" in capsys.readouterr().out
+    runs = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["runs"]
+    assert [run["seconds"] for run in runs["pellucid"]] == [2.0, 3.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("raise SystemExit(3)", "expected pellucid to train, got exit status 3"),
+        ("print('[0.5, 0.9]')", "expected pellucid to meet 97% in 20 epochs, got 90.00%"),
+    ],
+)
+def test_a_run_that_fails_is_no_result(
+    race: ModuleType, program: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    monkeypatch.setattr(race, "__file__", str(tmp_path / "program.py"))
+    with pytest.raises(RuntimeError, match=message):
+        race.race("pellucid", 0)
