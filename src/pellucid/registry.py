@@ -68,6 +68,11 @@ def enrol(thing: T, name: str | None = None) -> T:
     return thing
 
 
+def registered() -> dict[str, Any]:
+    """Return everything that files can name, by name."""
+    return dict(_things)
+
+
 def name_of(thing: Any) -> str | None:
     """Return the name that a class or function is registered under, if it is."""
     try:
