@@ -209,7 +209,7 @@ def test_numbers_that_numpy_lacks_are_refused_by_name(tmp_path: Path) -> None:
     header = json.dumps({"weight": entry}).encode()
     path = tmp_path / "other.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
-    match = rf"weight: expected numbers that NumPy knows, got {dtype}; save them as float32"
+    match = rf"'weight': expected numbers that NumPy knows, got '{dtype}'; save them as float32"
     unchanged(nn.Dense(1, 1, bias=False), path, ValueError, match)
 
 

@@ -110,8 +110,7 @@ def test_layers(sample: Sample, tmp_path: Path, request: pytest.FixtureRequest) 
         improve(layer, optimizer, sample)
         improve(copy, its_optimizer, sample)
     assert same_state(layer, copy)
-    layer.eval(), copy.eval()  # noqa: B018 - both, side by side
-    np.testing.assert_array_equal(layer(sample.x).data, copy(sample.x).data)
+    np.testing.assert_array_equal(layer.eval()(sample.x).data, copy.eval()(sample.x).data)
 
 
 def improve(layer: nn.Module, optimizer: optim.Optimizer, sample: Sample) -> None:

@@ -150,7 +150,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
             size = os.fstat(file.fileno()).st_size
             header, start = _header(file, size)
             metadata = _metadata(header)
-            ours = metadata.get("format") == "pellucid"
+            ours = metadata.get("format") == "pellucid" or not metadata.keys().isdisjoint(MARKS[1:])
             if ours:
                 _check_version(metadata.get("format_version"), metadata.get("pellucid"))
             entries = _entries(header, size - start)
@@ -252,7 +252,8 @@ def _entry(name: str, given: Any) -> Entry:
         raise ValueError(f"{name!r:.80} has a dtype, shape or data_offsets that cannot be")
     if dtype not in DTYPES:
         raise _UnusableError(
-            f"{name:.80}: expected numbers that NumPy knows, got {dtype:.20}; save them as float32"
+            f"{name!r:.80}: expected numbers that NumPy knows, got {dtype!r:.20}; save them as "
+            "float32"
         )
     entry, count = Entry(dtype, tuple(shape), *offsets), 1
     for n in shape:

@@ -266,13 +266,15 @@ class Builder(Nesting):
     def _tensor(self, path: str, name: Any, grad: Any) -> Any:
         array = self._array(path, name)
         if name not in self._tensors:
+            wanted = _a(bool, grad, path)
             with _sound(path):
-                self._tensors[name] = Tensor(array, requires_grad=_a(bool, grad, path))
+                self._tensors[name] = Tensor(array, requires_grad=wanted)
         return self._tensors[name]
 
     def _named(self, path: str, name: Any) -> Any:
+        known = _a(str, name, path)
         with _sound(path):
-            return registry.find(_a(str, name, path))
+            return registry.find(known)
 
     def _partial(self, path: str, function: Any, args: Any, keywords: Any) -> Any:
         called = self.build(function, path)
@@ -286,12 +288,13 @@ class Builder(Nesting):
         entropy, spawn_key, pool_size, children = (self.build(seed[k], path) for k in SEED)
         if pool_size != 4 or not all(type(n) is int for n in _a(tuple, spawn_key, path)):
             raise _unexpected(path, "the seed of a generator", seed)
+        where = self.build(state, path)
         with _sound(path):
             sequence = np.random.SeedSequence(
                 entropy, spawn_key=spawn_key, n_children_spawned=children
             )
             bits = getattr(np.random, kind)(sequence)
-            bits.state = self.build(state, path)
+            bits.state = where
             return np.random.Generator(bits)
 
     def _again(self, path: str, place: Any) -> Any:

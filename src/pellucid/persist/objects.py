@@ -60,10 +60,12 @@ def load_objects(path: str | os.PathLike[str]) -> dict[str, Any]:
         described = roots(metadata)
         objects = {name: builder.build(node, name) for name, node in described.items()}
     except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    if lost := arrays.keys() - builder.used:
+        reason = str(error).encode("utf-8", "backslashreplace").decode()  # names are the file's
+        raise ValueError(f"{path}: {reason}") from None
+    if lost := sorted(arrays.keys() - builder.used):
         raise ValueError(
-            f"{path}: expected a description of all arrays, got none of {', '.join(sorted(lost))}"
+            f"{path}: expected a description of all arrays, got none of {len(lost)} of them, the "
+            f"first is {lost[0]!r:.80}"
         )
     return objects
 
