@@ -16,6 +16,7 @@ import json
 import random
 import sys
 import tempfile
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -260,6 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
             path.write_bytes(whole)
             load(path)
         limit_memory()
+        warnings.simplefilter("error")
         for number in range(options.count):
             draw = random.Random(f"{options.seed}:{number}")
             whole, load = kinds[number % len(kinds)]

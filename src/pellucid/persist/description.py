@@ -254,7 +254,7 @@ class Builder(Nesting):
         kind, value = self._dtype(path, dtype), self.build(number, path)
         if type(value) not in (bool, int, float):
             raise _unexpected(path, "a number", value)
-        with _sound(path):
+        with _sound(path), np.errstate(all="raise"):
             return kind.type(value)
 
     def _array(self, path: str, name: Any) -> Any:
