@@ -81,6 +81,7 @@ bench: $(STAMP) ## measure speed and import time on this machine
 	$(PY) benchmarks/eager.py $(ARGS)
 	$(PY) benchmarks/scalar.py $(ARGS)
 	$(PY) benchmarks/training.py $(ARGS)
+	$(PY) benchmarks/files.py
 	$(PY) benchmarks/import_time.py
 
 readme: $(STAMP) ## print the README's figures anew (ARGS='parameters' for one of them)
