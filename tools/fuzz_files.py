@@ -17,7 +17,6 @@ import random
 import sys
 import tempfile
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -159,9 +158,8 @@ def rewritten(whole: bytes, draw: random.Random, forged: bool = False) -> bytes:
     if not isinstance(header, dict):
         return _packed(header, whole[end:])
     if (forged or draw.random() < 0.5) and isinstance(header.get("__metadata__"), dict):
-        header["__metadata__"].pop("checksum", None)
-        check = zlib.crc32(whole[end:], zlib.crc32(json.dumps(header, sort_keys=True).encode()))
-        header["__metadata__"]["checksum"] = f"{check:08x}"
+        arrays = [memoryview(part) for part in _parts(header, whole[end:])]
+        header["__metadata__"]["checksum"] = container.checksum(header, arrays)
     return _packed(header, whole[end:])
 
 
@@ -181,6 +179,15 @@ def replaced(tree: Any, draw: random.Random) -> Any:
     else:
         tree[key] = replaced(tree[key], draw)
     return tree
+
+
+def _parts(header: dict[str, Any], rest: bytes) -> list[bytes]:
+    """Return the bytes of each array, as far as the header makes sense."""
+    try:
+        places = sorted(e["data_offsets"] for name, e in header.items() if name != "__metadata__")
+        return [rest[start:end] for start, end in places]
+    except (LookupError, TypeError, ValueError):
+        return [rest]
 
 
 def _packed(header: Any, rest: bytes) -> bytes:

@@ -303,6 +303,7 @@ def test_flattened_maps_of_branches_want_to_be_told() -> None:
 
 def test_the_file_is_a_plain_one(tmp_path: Path) -> None:
     interop.save_torch(nn.BatchNorm1D(3), tmp_path / "w")
+    assert container.read(tmp_path / "w").metadata["format"] == "pt"  # as others ask for
     assert set(container.read(tmp_path / "w").arrays) == {
         "weight", "bias", "running_mean", "running_var", "num_batches_tracked",
     }  # fmt: skip

@@ -7,7 +7,6 @@ import json
 import os
 import pickle
 import tracemalloc
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,9 +48,9 @@ def forged(whole: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     described = json.loads(notes["description"])
     change(described)
     notes["description"] = json.dumps(described)
-    del notes["checksum"]
-    check = zlib.crc32(whole[end:], zlib.crc32(json.dumps(header, sort_keys=True).encode()))
-    notes["checksum"] = f"{check:08x}"
+    places = sorted(e["data_offsets"] for name, e in header.items() if name != "__metadata__")
+    arrays = [memoryview(whole[end + start : end + stop]) for start, stop in places]
+    notes["checksum"] = container.checksum(header, arrays)
     return packed(header, whole[end:])
 
 
@@ -96,6 +95,7 @@ def test_files_too_short_for_a_header(path: Path, size: int) -> None:
     refused(path, bytes(size))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices are POSIX's")
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
 def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x"
@@ -293,7 +293,7 @@ LAYER = ["network", "state", "layers", 0]
         (put(["optimizer", "object"], "nn.Dense"), "expected"),
         (put(["optimizer", "state", "b1"], 7), "expected b1 to be at least 0 and below 1, got 7"),
         (put(["optimizer", "state", "lr"], -1), "expected lr to be a rate of at least 0"),
-        (put(["optimizer", "state", "steps"], "x"), "expected steps that were taken"),
+        (put(["optimizer", "state", "steps"], "x"), "a sound model, got: optimizer.steps"),
         (put(["metrics"], [{"object": "metrics.Metric", "at": "m", "state": {}}]), "a sound model"),
         (put(["more"], {"named": "os.system"}), "expected the name of a registered class"),
         (lambda described: described.clear(), "expected a description of all arrays, got none of"),

@@ -58,12 +58,12 @@ def save_torch(
     names: Names | None = None,
     channels: Mapping[str, int] | None = None,
 ) -> None:
-    """Write what `to_torch` returns to a safetensors file, atomically.
+    """Write what `to_torch` returns to a safetensors file, atomically; it is marked as PyTorch's.
 
     Raises:
         OSError: the file cannot be written; what was there before is whole.
     """
-    container.write(path, to_torch(network, names, channels), {})
+    container.write(path, to_torch(network, names, channels), {"format": "pt"})
 
 
 def from_torch(

@@ -9,7 +9,8 @@ from typing import Any
 
 from pellucid.nn import Module
 from pellucid.persist import container
-from pellucid.persist.description import Builder, Describer
+from pellucid.persist.building import Builder
+from pellucid.persist.description import Describer
 
 DESCRIPTION = "description"  # the metadata that has it
 NETWORK = "network"  # the object whose parameters and buffers have their own paths as names

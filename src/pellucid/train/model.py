@@ -16,7 +16,6 @@ from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
-from pellucid.persist import save_objects
 from pellucid.train import inputs, metrics, native, rules, saving
 from pellucid.train.batches import FromArrays, Source, groups, is_loader, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
@@ -69,7 +68,8 @@ class Model:
                 f"expected the network to be a pellucid.nn.Module, got {type(network).__name__}; "
                 "wrap layers in nn.Sequential(...)"
             )
-        _trainable(network)
+        if not network.named_tensors():  # a frozen one may still predict
+            _trainable(network)
         self.network = network
         self.loss = nn.losses.loss(loss)
         self.optimizer = optim.optimizer(optimizer)
@@ -330,11 +330,7 @@ class Model:
             TypeError: a class or function of yours is not registered, see `pellucid.register`;
                 nothing was written then.
         """
-        names = (*saving.SETTINGS, *saving.NOTES)
-        parts = {name: getattr(self, name) for name in names}
-        if self.class_names is not None:
-            parts["class_names"] = list(map(str, self.class_names))
-        save_objects(path, parts)
+        saving.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -345,15 +341,7 @@ class Model:
             ValueError: it is damaged, no model, of a later version of this library, or names a
                 class that is not registered here.
         """
-        parts = saving.load_parts(path)
-        try:
-            model = cls(*(parts[name] for name in saving.SETTINGS))
-            shapes = {p: t.shape for p, t in model.network.named_parameters().items()}
-            saving.check_memory(model.optimizer, shapes)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: expected a sound model, got: {error}") from None
-        for name in saving.NOTES:
-            setattr(model, name, parts[name])
+        model: Self = saving.load(cls, path)
         return model
 
     def gradcheck(
