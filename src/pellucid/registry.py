@@ -75,10 +75,7 @@ def registered() -> dict[str, Any]:
 
 def name_of(thing: Any) -> str | None:
     """Return the name that a class or function is registered under, if it is."""
-    try:
-        return _names.get(thing)
-    except TypeError:  # it cannot be a key, so it was never registered
-        return None
+    return _names.get(thing) if hasattr(thing, "__name__") and callable(thing) else None
 
 
 def find(name: str) -> Any:

@@ -301,6 +301,14 @@ def test_flattened_maps_of_branches_want_to_be_told() -> None:
     np.testing.assert_array_equal(weight, expected)
 
 
+def test_what_follows_flattened_maps_is_a_dense_layer() -> None:
+    ours = nn.Sequential(nn.Conv1D(2, 3, 1), nn.Flatten(), nn.BatchNorm1D(6), nn.Dense(6, 2))
+    with pytest.raises(ValueError, match="expected a Dense layer after Flatten, got BatchNorm1D"):
+        interop.to_torch(ours)
+    with pytest.raises(ValueError, match=r"channels: expected paths of Dense layers, got 'lay"):
+        interop.to_torch(nn.Sequential(nn.ReLU()), channels={"layers.0": 3})
+
+
 def test_the_file_is_a_plain_one(tmp_path: Path) -> None:
     interop.save_torch(nn.BatchNorm1D(3), tmp_path / "w")
     assert container.read(tmp_path / "w").metadata["format"] == "pt"  # as others ask for

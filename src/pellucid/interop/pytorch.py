@@ -22,7 +22,7 @@ from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.interop.layouts import Piece, alike, pieces
 from pellucid.nn.conv import Filters
-from pellucid.nn.norm import BatchNorm
+from pellucid.nn.norm import BatchNorm, Normalisation
 from pellucid.persist import container
 
 Names = Mapping[str, str]
@@ -130,20 +130,27 @@ def _all_pieces(
     network: nn.Module, names: Names, channels: Mapping[str, int]
 ) -> Iterator[tuple[str, Piece]]:
     """Yield the pieces of all layers, each with the prefix of its names."""
-    theirs, flattened = _their_names(network, names), _flattened(network)
+    theirs, flattened, modules = (
+        _their_names(network, names),
+        _flattened(network),
+        network.modules(),
+    )
+    for path in channels:
+        if not isinstance(modules.get(path), nn.Dense):
+            raise ValueError(f"channels: expected paths of Dense layers, got {path!r}")
     known: list[str] = []  # paths of layers whose layout is known; what is below is part of them
 
     def is_part(path: str) -> bool:
         return any(path.startswith(f"{layer}.") or not layer for layer in known)
 
-    for path, module in network.modules().items():
+    for path, module in modules.items():
         if is_part(path):
             continue
         many = channels.get(path, flattened.get(id(module), 0))
         if many < 0:
             raise ValueError(
                 f"expected to know how many channels {path} reads from flattened feature maps, got "
-                f"layers side by side before it; say so with channels={{{path!r}: number}}"
+                f"layers before it that do not tell; say so with channels={{{path!r}: number}}"
             )
         found = pieces(module, many)
         if found is not None:
@@ -191,11 +198,16 @@ def _number(network: nn.Sequential, index: int) -> str:
 def _flattened(network: nn.Module) -> dict[int, int]:
     """Return the dense layers that read flattened feature maps, by `id`: how many channels.
 
-    That is -1 where layers side by side came before, whose channels nobody can tell.
+    That is -1 where branches or modules of one's own came before, whose channels nobody can tell.
     """
     found: dict[int, int] = {}
     channels = pending = 0
     for layer in _in_turn(network):
+        if pending and isinstance(layer, Normalisation):
+            raise ValueError(
+                f"expected a Dense layer after Flatten, got {layer!r}, whose numbers PyTorch has "
+                "in another order; read the layers one by one"
+            )
         if isinstance(layer, Filters):
             channels = layer.out_channels
         elif isinstance(layer, BatchNorm):
@@ -204,7 +216,7 @@ def _flattened(network: nn.Module) -> dict[int, int]:
             channels, pending = 0, channels
         elif isinstance(layer, nn.Dense):
             if pending:
-                found[id(layer)] = pending
+                found[id(layer)] = pending if layer.in_features % pending == 0 else -1
             channels = pending = 0
         elif isinstance(layer, nn.Module) and tree.find(layer, Filters):
             channels = -1
