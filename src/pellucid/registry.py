@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T", bound=Callable[..., Any])
 
+# the one table that programs add to: like their classes, it belongs to the whole program
 _things: dict[str, Any] = {}  # by name
 _names: dict[Any, str] = {}
 

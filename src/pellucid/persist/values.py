@@ -51,12 +51,12 @@ def is_plain(kind: type) -> bool:
     return makes is object.__new__ and kind.__dictoffset__ != 0 and not isabstract(kind)
 
 
-def key(key: Any, path: str) -> Any:
+def key(given: Any, path: str) -> Any:
     """Return a key of a dictionary or a member of a set, or refuse what is not plain."""
-    plain = key if isinstance(key, tuple) else (key,)
+    plain = given if isinstance(given, tuple) else (given,)
     if any(part is not None and type(part) not in (bool, int, float, str) for part in plain):
-        raise TypeError(f"{path:.200}: expected numbers and texts as keys, got {key!r:.80}")
-    return key
+        raise TypeError(f"{path:.200}: expected numbers and texts as keys, got {given!r:.80}")
+    return given
 
 
 def known(dtype: Any, path: str) -> str:
