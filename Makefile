@@ -80,6 +80,7 @@ types: $(STAMP) ## check the types
 bench: $(STAMP) ## measure speed and import time on this machine
 	$(PY) benchmarks/training.py $(ARGS)
 	$(PY) benchmarks/scalar.py $(ARGS)
+	$(PY) benchmarks/files.py
 	$(PY) benchmarks/import_time.py
 	$(PY) benchmarks/first_step.py
 

@@ -115,6 +115,25 @@ def test_others_may_read_what_the_user_s_mask_allows(tmp_path: Path, mask: int) 
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "x")
+    path.chmod(0o600)
+    write_text(path, "y")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_file_that_may_only_be_read_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    path.chmod(0o400)
+    with pytest.raises(PermissionError, match=r"cannot write a\.txt: expected a file that may be"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+
+
 def test_paths_may_be_texts_and_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_text("a.txt", "x")

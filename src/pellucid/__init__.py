@@ -27,6 +27,7 @@ from pellucid.autograd import functions as _functions
 from pellucid.autograd.functions import *
 from pellucid.compiler.api import Compiled, compile
 from pellucid.errors import GraphError, ShapeError
+from pellucid.registry import register
 from pellucid.version import __version__
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "no_grad",
     "optim",
     "persist",
+    "register",
     "scalar",
     "train",
     "value_and_grad",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,10 +16,21 @@ from pathlib import Path
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the same folder, which takes the place of ``path`` on success.
 
+    What was written is on the disk before it takes that place, so that even a loss of power leaves
+    one of the two. A process that is killed leaves the temporary file behind, ``.NAME.*``.
+
     Raises:
-        OSError: the folder does not exist or cannot be written to; the message says how to fix it.
+        OSError: the folder does not exist or cannot be written to, or ``path`` is a file that may
+            not be; the message says how to fix it.
     """
     path = Path(path)
+    if path.is_file() and not os.access(path, os.W_OK):
+        raise PermissionError(
+            errno.EACCES,
+            f"cannot write {path.name}: expected a file that may be changed, got one that may only "
+            "be read; allow it, or choose another name",
+            str(path),
+        )
     try:
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
@@ -35,14 +48,32 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp's own mode lets nobody else read
+        temporary.chmod(_mode(path))  # mkstemp's own mode lets nobody else read
         temporary.replace(path)
+        _settle(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _mode(path: Path) -> int:
+    """Return who may read and write a file: who might before, or whom the user's mask allows."""
+    if path.is_file():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _settle(folder: Path) -> None:
+    """Have a folder's new entries written to the disk, where the system lets folders be opened."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

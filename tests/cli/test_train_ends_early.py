@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cli.commands import Command, read
-from pellucid import persist
 from pellucid.train import History
 from pellucid.train.progress import ProgressLines
 
@@ -94,10 +93,9 @@ def test_a_full_disk_is_one_line(command: Command, monkeypatch: pytest.MonkeyPat
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "model.safetensors")
 
-    monkeypatch.setattr("pellucid.cli.train.save_parameters", full)
+    monkeypatch.setattr("pellucid.train.Model.save", full)
     ended = command("train", "blobs", "--epochs", "1", "--quiet")
     assert ended == (1, "", "pellucid: error: model.safetensors: No space left on device\n")
-    assert persist.save_parameters is not full
 
 
 def test_a_bug_is_one_line_too(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

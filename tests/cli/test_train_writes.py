@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -15,8 +14,6 @@ from safetensors import safe_open
 from cli.commands import Command, read
 from data.idx_writer import put, tiny_files
 from pellucid import data, train
-from pellucid.cli.network import build
-from pellucid.persist import load_parameters
 from pellucid.train import History
 
 ALWAYS = {
@@ -118,22 +115,14 @@ def test_a_regression_is_reported_in_the_unit_of_the_data(command: Command, hous
 def test_a_saved_regression_can_be_used_again(command: Command, houses: Path) -> None:
     command("train", str(houses), "--task", "regression", "--quiet", "--epochs", "5")
     path = Path("runs/houses/model.safetensors")
-    with safe_open(path, framework="numpy") as file:
-        notes = {name: json.loads(text) for name, text in own_notes(file.metadata())}
-    network = build(notes["architecture"], seed=99)
-    load_parameters(network, path)
+    model = train.Model.load(path)
     test = data.split(
         data.load_csv(houses, task="regression"), test=0.2, validation=0.1, seed=0
     ).test
-    x, y = notes["scaler"]["features"], notes["scaler"]["targets"]
-    inputs = ((test.x - x["mean"]) / x["scale"]).astype(np.float32)
-    predicted = train.Model(network, "mse").predict(inputs) * y["scale"] + y["mean"]
+    x, y = model.preprocessing["features"], model.preprocessing["targets"]
+    predicted = y.inverse_transform(model.predict(x.transform(test.x)))
     mse = train.metrics.mse(test.y, predicted)
     assert mse == pytest.approx(read(Path("runs/houses/report.json"))["mse"], rel=1e-4)
-
-
-def own_notes(metadata: dict[str, str]) -> list[tuple[str, str]]:
-    return [(name, text) for name, text in metadata.items() if name not in ("format", "pellucid")]
 
 
 def test_classes_and_columns_keep_their_names(command: Command, flowers: Path) -> None:
@@ -146,16 +135,17 @@ def test_classes_and_columns_keep_their_names(command: Command, flowers: Path) -
     assert config["data"]["class names"] == ["rose", "tulip $"]
     assert config["data"]["feature names"] == ["length cm", "petals"]
     assert len(config["data"]["sha256"]) == 64
-    with safe_open(folder / "model.safetensors", framework="numpy") as file:
-        assert file.metadata()["class_names"] == '["rose", "tulip $"]'
+    model = train.Model.load(folder / "model.safetensors")
+    assert model.class_names == ["rose", "tulip $"]
+    assert model.metadata["feature_names"] == ("length cm", "petals")
+    assert model.metadata["task"] == "classification"
 
 
 def test_the_scale_is_that_of_the_training_rows(command: Command, flowers: Path) -> None:
     command("train", str(flowers), *FAST)
-    with safe_open("runs/flowers/model.safetensors", framework="numpy") as file:
-        scaler = json.loads(file.metadata()["scaler"])
+    scaler = train.Model.load("runs/flowers/model.safetensors").preprocessing
     parts = data.split(data.load_csv(flowers), test=0.2, validation=0.1, seed=0)
-    assert scaler["features"]["mean"] == pytest.approx(parts.train.x.mean(axis=0), rel=1e-6)
+    assert scaler["features"].mean_ == pytest.approx(parts.train.x.mean(axis=0), rel=1e-6)
     assert scaler["targets"] is None
 
 

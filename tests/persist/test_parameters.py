@@ -139,11 +139,11 @@ def test_a_shared_parameter_is_written_once(tmp_path: Path) -> None:
 def test_metadata_comes_back(tmp_path: Path) -> None:
     notes = {"classes": json.dumps(["cat", "dög"]), "epochs": "12", "empty": ""}
     path = file_of(nn.Dense(3, 2), tmp_path, metadata=notes)
-    found = load_parameters(nn.Dense(3, 2), path)
-    assert found == {"format": "pellucid", "pellucid": version.__version__, **notes}
-    assert (
-        load_parameters(nn.Dense(3, 2), file_of(nn.Dense(3, 2), tmp_path))["format"] == "pellucid"
-    )
+    found = load_parameters(nn.Dense(3, 2), path).metadata
+    ours = {"format": "pellucid", "format_version": "1", "pellucid": version.__version__}
+    assert found == {**ours, **notes}
+    plain = file_of(nn.Dense(3, 2), tmp_path)
+    assert load_parameters(nn.Dense(3, 2), plain).metadata == ours
 
 
 @pytest.mark.parametrize("metadata", [{"epochs": 3}, {4: "x"}, {"x": None}], ids=str)
@@ -156,7 +156,7 @@ def test_metadata_that_is_no_text_is_refused(tmp_path: Path, metadata: Any) -> N
 def test_a_file_of_others_has_no_metadata(tmp_path: Path) -> None:
     network = nn.Dense(3, 2)
     save_file(network.state(), tmp_path / "other.safetensors")
-    assert load_parameters(network, tmp_path / "other.safetensors") == {}
+    assert load_parameters(network, tmp_path / "other.safetensors").metadata == {}
 
 
 # what is refused
@@ -203,15 +203,13 @@ def test_a_damaged_file_or_another_one_is_refused(tmp_path: Path, kind: str) -> 
     unchanged(nn.Dense(30, 20, rng=1), path, ValueError, match)
 
 
-@pytest.mark.parametrize(("dtype", "size"), [("BF16", 2), ("F8_E4M3", 1)])
-def test_numbers_that_numpy_lacks_are_refused_by_name(
-    tmp_path: Path, dtype: str, size: int
-) -> None:
+def test_numbers_that_numpy_lacks_are_refused_by_name(tmp_path: Path) -> None:
+    dtype, size = "F8_E4M3", 1
     entry = {"dtype": dtype, "shape": [1, 1], "data_offsets": [0, size]}
     header = json.dumps({"weight": entry}).encode()
     path = tmp_path / "other.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
-    match = rf"weight: expected numbers that NumPy knows .*, got {dtype}; save them as float32"
+    match = rf"'weight': expected numbers that NumPy knows, got '{dtype}'; save them as float32"
     unchanged(nn.Dense(1, 1, bias=False), path, ValueError, match)
 
 
@@ -243,11 +241,10 @@ def test_a_failure_while_writing_leaves_the_old_file_whole(
     path = file_of(nn.Dense(3, 2, rng=0), tmp_path)
     old = path.read_bytes()
 
-    def half(arrays: Any, name: Any, metadata: Any = None) -> None:
-        Path(name).write_bytes(old[:20])
+    def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", half)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left on device"):
         save_parameters(nn.Dense(3, 2, rng=1), path)
     assert path.read_bytes() == old

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +72,7 @@ def compose(settings: Settings, source: Source, layers: Architecture) -> Model:
     if source.train.task == "classification":
         return Model(network, "cross_entropy", optimizer, ["accuracy"])
     scale = 1.0 if source.targets is None else float(source.targets.scale_[0])
-    errors = [_in_unit("mae", metrics.mae, scale), _in_unit("rmse", metrics.rmse, scale)]
+    errors = [metrics.in_unit(s.__name__, s, scale) for s in (metrics.mae, metrics.rmse)]
     return Model(network, "mse", optimizer, ["r2", *errors])
 
 
@@ -124,15 +124,6 @@ def _regressed(model: Model, source: Source, history: History, seconds: float) -
     scores = {"rows": len(predicted), "mse": mse, **report.to_dict()}
     text = f"{report}\n{'mean squared error':>23}  {mse:.4g}"
     return Outcome(history, seconds, scores, text, predicted)
-
-
-def _in_unit(name: str, score: Callable[..., float], scale: float) -> metrics.Metric:
-    """Return a metric of scaled targets and predictions in the unit the targets had before."""
-
-    def rescaled(y_true: Any, y_pred: Any, **weights: Any) -> float:
-        return scale * score(y_true, y_pred, **weights)
-
-    return metrics.Metric(name, rescaled, "values", higher_is_better=False)
 
 
 @contextmanager

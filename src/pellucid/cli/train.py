@@ -15,15 +15,14 @@ from pellucid.cli.console import Console, note
 from pellucid.cli.errors import CommandError
 from pellucid.cli.learn import DIVERGED, INTERRUPTED, Outcome, compose, learn
 from pellucid.cli.network import Architecture, architecture
-from pellucid.cli.output import CONFIG, Folder, to_json
+from pellucid.cli.output import CONFIG, Folder
 from pellucid.cli.pictures import draw
 from pellucid.cli.settings import Settings, resolve
 from pellucid.cli.source import Source, prepare
-from pellucid.persist import save_parameters
 from pellucid.train import Model, classification_report
 
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_VERSIONED = ("pellucid", "numpy", "scikit-learn", "safetensors", "matplotlib")
+_VERSIONED = ("pellucid", "numpy", "scikit-learn", "matplotlib")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -139,26 +138,21 @@ def _write(
         names = source.test.class_names
         rows = [[name, *counts] for name, counts in zip(names, outcome.confusion, strict=True)]
         folder.csv("confusion_matrix.csv", [["true \\ predicted", *names], *rows])
-    notes = {name: to_json(value) for name, value in _model_notes(source, layers).items()}
-    folder.write("model.safetensors", lambda path: save_parameters(model.network, path, notes))
+    _note(model, source)
+    folder.write("model.safetensors", model.save)
     if not settings.no_plots:
         draw(folder, model, source, outcome)
     folder.forget_earlier_run()
 
 
-def _model_notes(source: Source, layers: Architecture) -> dict[str, Any]:
-    """Return what, beside the arrays, using the saved network takes."""
-    scales = {
-        name: scale and {"mean": scale.mean_.tolist(), "scale": scale.scale_.tolist()}
-        for name, scale in (("features", source.features), ("targets", source.targets))
-    }
-    return {
-        "architecture": layers,
+def _note(model: Model, source: Source) -> None:
+    """Keep with the model what using it takes beside its weights."""
+    model.class_names = list(source.train.class_names) or None
+    model.preprocessing = {"features": source.features, "targets": source.targets}
+    model.metadata = {
         "task": source.train.task,
-        "class_names": source.train.class_names,
         "feature_names": source.train.feature_names,
         "image_shape": source.train.image_shape,
-        "scaler": scales,
     }
 
 

@@ -9,6 +9,7 @@ with settings of their own are called with them and return such a function:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import inf, prod, sqrt
 from typing import TypeAlias
 
@@ -76,11 +77,7 @@ def lecun_uniform(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Genera
 def normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
     """Return the initialiser that draws from N(mean, std^2), whatever the fans."""
     _refuse_spread("normal", "std", std)
-
-    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
-        return (mean + std * rng.standard_normal(shape)).astype(np.float32)
-
-    return draw
+    return partial(draw_normal, mean=mean, std=std)
 
 
 def truncated_normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
@@ -90,24 +87,13 @@ def truncated_normal(mean: float = 0.0, std: float = 0.05) -> Initialiser:
     and Balakrishnan, "Continuous univariate distributions", volume 1, 1994, chapter 13.
     """
     _refuse_spread("truncated_normal", "std", std)
-
-    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
-        z = rng.standard_normal(shape)
-        while (outside := np.abs(z) > 2).any():
-            z = np.where(outside, rng.standard_normal(shape), z)
-        return (mean + std * z).astype(np.float32)
-
-    return draw
+    return partial(draw_truncated_normal, mean=mean, std=std)
 
 
 def uniform(low: float = -0.05, high: float = 0.05) -> Initialiser:
     """Return the initialiser that draws from U(low, high), whatever the fans."""
     _refuse_spread("uniform", "high - low", high - low)
-
-    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
-        return rng.uniform(low, high, shape).astype(np.float32)
-
-    return draw
+    return partial(draw_uniform, low=low, high=high)
 
 
 def orthogonal(gain: float = 1.0) -> Initialiser:
@@ -122,17 +108,7 @@ def orthogonal(gain: float = 1.0) -> Initialiser:
     classical compact groups", Notices of the AMS 54, 2007.
     """
     _refuse_spread("orthogonal", "gain", gain)
-
-    def draw(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
-        if not shape:
-            raise ValueError("orthogonal: expected weights of at least one axis, got a scalar")
-        rows, columns = prod(shape[:-1]), shape[-1]
-        a = rng.standard_normal((max(rows, columns), min(rows, columns)))
-        q, r = np.linalg.qr(a)
-        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
-        return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(np.float32)
-
-    return draw
+    return partial(draw_orthogonal, gain=gain)
 
 
 def zeros(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
@@ -147,13 +123,71 @@ def ones(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> W
 
 def constant(value: float) -> Initialiser:
     """Return the initialiser that sets every element to ``value``."""
-
-    def fill(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Weights:
-        return np.full(shape, value, np.float32)
-
-    return fill
+    return partial(fill, value=value)
 
 
+# what those with settings do; as functions of this module they have names that files can hold
+
+
+def draw_normal(
+    shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator, *, mean: float, std: float
+) -> Weights:
+    """Draw from N(mean, std^2)."""
+    return (mean + std * rng.standard_normal(shape)).astype(np.float32)
+
+
+def draw_truncated_normal(
+    shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator, *, mean: float, std: float
+) -> Weights:
+    """Draw from N(mean, std^2) within mean +- 2 std."""
+    z = rng.standard_normal(shape)
+    while (outside := np.abs(z) > 2).any():
+        z = np.where(outside, rng.standard_normal(shape), z)
+    return (mean + std * z).astype(np.float32)
+
+
+def draw_uniform(
+    shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator, *, low: float, high: float
+) -> Weights:
+    """Draw from U(low, high)."""
+    return rng.uniform(low, high, shape).astype(np.float32)
+
+
+def draw_orthogonal(
+    shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator, *, gain: float
+) -> Weights:
+    """Return gain * Q, Q^T Q = 1."""
+    if not shape:
+        raise ValueError("orthogonal: expected weights of at least one axis, got a scalar")
+    rows, columns = prod(shape[:-1]), shape[-1]
+    a = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(a)
+    q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(np.float32)
+
+
+def fill(
+    shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator, *, value: float
+) -> Weights:
+    """Return ``value`` everywhere."""
+    return np.full(shape, value, np.float32)
+
+
+DRAWING: tuple[str, ...] = (  # the functions of this module that are, or do the work of, one
+    "he_normal",
+    "he_uniform",
+    "xavier_normal",
+    "xavier_uniform",
+    "lecun_normal",
+    "lecun_uniform",
+    "zeros",
+    "ones",
+    "draw_normal",
+    "draw_truncated_normal",
+    "draw_uniform",
+    "draw_orthogonal",
+    "fill",
+)
 INITIALISERS: dict[str, Initialiser] = {
     "he_normal": he_normal,
     "he_uniform": he_uniform,

@@ -92,8 +92,16 @@ class Module(tree.Node):
         """Return a copy of every parameter and buffer, by path."""
         return {path: tensor.data.copy() for path, tensor in self.named_tensors().items()}
 
-    def load_state(self, state: Mapping[str, Array]) -> None:
+    def load_state(
+        self, state: Mapping[str, Array], *, strict: bool = True, copy: bool = True
+    ) -> None:
         """Take over parameters and buffers that `state` returned.
+
+        Args:
+            state: arrays by path.
+            strict: whether every name must be on both sides; otherwise those that are on both are
+                taken over, and at least one must be.
+            copy: whether the module's arrays are to be its own; False where nobody else has these.
 
         Raises:
             ValueError: names are missing or unexpected, a shape differs, or values are no numbers;
@@ -101,6 +109,9 @@ class Module(tree.Node):
         """
         tensors = self.named_tensors()
         arrays = {path: np.asarray(array) for path, array in state.items()}
+        if not strict and (common := tensors.keys() & arrays.keys()):
+            tensors = {path: tensor for path, tensor in tensors.items() if path in common}
+            arrays = {path: array for path, array in arrays.items() if path in common}
         problems = [f"missing {path}" for path in tensors if path not in arrays]
         for path, array in arrays.items():
             if path not in tensors:
@@ -115,7 +126,8 @@ class Module(tree.Node):
                 "build the network with the sizes it was saved with"
             )
         for path, tensor in tensors.items():
-            tensor.data = np.array(arrays[path], dtype=tensor.dtype, order="C")
+            convert = np.array if copy else np.asarray
+            tensor.data = convert(arrays[path], dtype=tensor.dtype, order="C")
 
     def astype(self, dtype: DType) -> Self:
         """Convert every floating-point parameter and buffer to another dtype; returns self.

@@ -1,17 +1,26 @@
-"""Parameters and buffers in a ``.safetensors`` file: arrays by path, nothing executable."""
+"""A module's parameters and buffers alone in a file, to be read into a module like it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-
-from pellucid.files import atomic
 from pellucid.nn import Module
-from pellucid.version import __version__
+from pellucid.persist import container
+from pellucid.persist.objects import DESCRIPTION, roots
+
+
+class Loaded(NamedTuple):
+    """What `load_parameters` found beside the arrays that the module took over.
+
+    ``missing`` are paths of the module that the file does not have, ``unexpected`` names in the
+    file that the module does not have; both are empty where loading was strict.
+    """
+
+    metadata: dict[str, str]
+    missing: list[str]
+    unexpected: list[str]
 
 
 def save_parameters(
@@ -22,60 +31,56 @@ def save_parameters(
     Args:
         module: what to save.
         path: the file, usually ``*.safetensors``; its folder must exist.
-        metadata: texts to keep beside the arrays, such as how to build the network again.
+        metadata: texts to keep beside the arrays, such as notes on the data.
 
     Raises:
         OSError: the folder is missing or cannot be written to.
         TypeError: a note is no text.
+        ValueError: a note has one of the names that we give notes of our own.
     """
-    from safetensors.numpy import save_file
-
-    notes = {"format": "pellucid", "pellucid": __version__, **(metadata or {})}
+    notes = dict(metadata or {})
     for name, note in notes.items():
         if not isinstance(name, str) or not isinstance(note, str):
             raise TypeError(
                 f"expected metadata of texts, got {name!r}: {note!r}; convert it, for example with "
                 "json.dumps"
             )
-    # safetensors writes the memory of a transposed array as if it were in row-major order
-    arrays = {name: np.asarray(array, order="C") for name, array in module.state().items()}
-    with atomic(path) as temporary:
-        save_file(arrays, temporary, metadata=notes)
+        if name in (*container.MARKS, DESCRIPTION):
+            raise ValueError(f"expected another name than {name!r} for a note, which is ours")
+    arrays = {name: tensor.data for name, tensor in module.named_tensors().items()}
+    container.write(path, arrays, notes)
 
 
-def load_parameters(module: Module, path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read parameters and buffers back into a module of the same architecture.
+def load_parameters(module: Module, path: str | os.PathLike[str], *, strict: bool = True) -> Loaded:
+    """Read parameters and buffers into a module, from its own file or a whole model's.
+
+    Files of others are read as well, those of float16 and bfloat16 among them; the module keeps its
+    dtype.
+
+    Args:
+        module: what to read into.
+        path: the file.
+        strict: whether the names must be the module's; otherwise those that match are read.
 
     Returns:
-        The metadata that was saved with them.
+        The file's metadata, and which names did not match.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no safetensors file, its numbers are none of NumPy's, or its names or
-            shapes are not this module's; the module is unchanged then.
+        ValueError: it is no safetensors file, or damaged; or names are missing or unexpected, or
+            shapes differ, all of which are listed. The module is unchanged then.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"expected a .safetensors file at {path}, found none; check the path"
-        )
-    state: dict[str, Any] = {}
+    arrays, metadata = container.read(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            for name in file.keys():  # noqa: SIM118 - the file is no dictionary
-                try:
-                    state[name] = file.get_tensor(name)
-                except (AttributeError, TypeError):  # NumPy has no such dtype
-                    raise ValueError(
-                        f"{name}: expected numbers that NumPy knows in {path}, got "
-                        f"{file.get_slice(name).get_dtype()}; save them as float32"
-                    ) from None
-            metadata = dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise ValueError(
-            f"expected a .safetensors file at {path}, got something else or a damaged one "
-            f"({error}); save it again"
-        ) from None
-    module.load_state(state)
-    return metadata
+        beside = tuple(f"{root}:" for root in roots(metadata))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    arrays = {name: array for name, array in arrays.items() if not name.startswith(beside)}
+    tensors = module.named_tensors()
+    try:
+        module.load_state(arrays, strict=strict, copy=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    notes = {n: t for n, t in metadata.items() if n not in ("checksum", DESCRIPTION)}
+    missing = [name for name in tensors if name not in arrays]
+    return Loaded(notes, missing, [name for name in arrays if name not in tensors])

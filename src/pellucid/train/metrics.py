@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias, get_args
 from numpy.typing import ArrayLike
 
 from pellucid.errors import unknown
+from pellucid.registry import enrol
 from pellucid.train.ranking import (
     PrecisionRecallCurve,
     RocCurve,
@@ -59,6 +60,7 @@ __all__ = [
     "confusion_matrix",
     "f1",
     "get",
+    "in_unit",
     "log_loss",
     "mae",
     "matthews_corrcoef",
@@ -115,6 +117,34 @@ class Metric:
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return float(self.function(y_true, y_pred, **weights))
 
+
+def rescaled(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    score: Callable[..., float],
+    scale: float,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Return scale * score(y_true, y_pred)."""
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return scale * score(y_true, y_pred, **weights)
+
+
+def in_unit(name: str, score: Callable[..., float], scale: float) -> Metric:
+    """Return an error, such as `mae`, of targets divided by ``scale`` in the unit they had before.
+
+    It is better when lower.
+    """
+    return Metric(name, partial(rescaled, score=score, scale=scale), "values", False)
+
+
+for _score in (
+    *(accuracy, accuracy_within, average_precision, balanced_accuracy, cohen_kappa, f1, log_loss),
+    *(mae, matthews_corrcoef, mse, precision, r2, recall, rescaled, rmse, roc_auc, top_k_accuracy),
+):
+    enrol(_score, f"metrics.{_score.__name__}")
+enrol(Metric, "metrics.Metric")
 
 _CLASS_SCORES = {"precision": precision, "recall": recall, "f1": f1}
 _METRICS = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
-from pellucid.train import inputs, metrics, native, rules
+from pellucid.train import inputs, metrics, native, rules, saving
 from pellucid.train.batches import FromArrays, Source, groups, is_loader, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
 from pellucid.train.history import History
@@ -47,6 +48,10 @@ class Model:
             two axes or more: not biases, nor the gains of normalisation); or a mapping from paths
             to such, ``{"layers.0.weight": nn.L1(1e-3), "head.*": nn.L2(1e-4)}``.
         constraint: a bound that holds after every update, such as ``nn.MaxNorm(3.0)``, alike.
+
+    What else using it takes can be kept with it, for `save`: ``class_names``, a list;
+    ``preprocessing``, such as a fitted `data.Standardizer`, a `data.CharVocabulary` or a dictionary
+    of them, which the model does not apply by itself; and ``metadata``, a dictionary of notes.
     """
 
     def __init__(
@@ -63,7 +68,8 @@ class Model:
                 f"expected the network to be a pellucid.nn.Module, got {type(network).__name__}; "
                 "wrap layers in nn.Sequential(...)"
             )
-        _trainable(network)
+        if not network.named_tensors():  # a frozen one may still predict
+            _trainable(network)
         self.network = network
         self.loss = nn.losses.loss(loss)
         self.optimizer = optim.optimizer(optimizer)
@@ -71,6 +77,9 @@ class Model:
         self.penalties = rules.rules(penalty, nn.Penalty, "penalty", network)
         self.constraints = rules.rules(constraint, nn.Constraint, "constraint", network)
         self.input_shape: Shape | None = None
+        self.class_names: list[str] | None = None
+        self.preprocessing: Any = None
+        self.metadata: dict[str, Any] = {}
         self._native: native.Compile = False
         self._threads: int | None = None
         self._program: native.NativeStep | None = None
@@ -326,6 +335,34 @@ class Model:
         """
         shape = tuple(input_shape) if input_shape is not None else self.input_shape
         return summarise(self.network, shape)
+
+    # keeping it
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole model to one ``.safetensors`` file, atomically.
+
+        That is the network with parameters and buffers, loss, optimiser with all it remembers,
+        schedule, metrics, penalties, constraints, ``class_names``, ``preprocessing`` and
+        ``metadata``: training goes on from the file as if it had never stopped.
+
+        Raises:
+            OSError: the file cannot be written; what was there before is whole.
+            TypeError: a class or function of yours is not registered, see `pellucid.register`;
+                nothing was written then.
+        """
+        saving.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the model that `save` wrote. Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged, no model, of a later version of this library, or names a
+                class that is not registered here.
+        """
+        model: Self = saving.load(cls, path)
+        return model
 
     def gradcheck(
         self, x: Any, y: Any, sample_weight: Any = None, **options: Any
