@@ -10,7 +10,8 @@ import sys
 import pytest
 from PIL import Image
 
-from pellucid.viz import confusion_matrix, style, training_curves
+from pellucid.figures import style
+from pellucid.viz import confusion_matrix, training_curves
 
 CALLS = [
     "viz.training_curves({'loss': [1.0]})",

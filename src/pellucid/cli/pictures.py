@@ -14,7 +14,7 @@ from pellucid.cli.learn import Outcome, numbers_may_overflow
 from pellucid.cli.output import Folder
 from pellucid.cli.source import Source
 from pellucid.train import Model
-from pellucid.viz import style
+from pellucid.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,9 @@ None shows, saves or keeps anything: write a picture to a file with `save`, or l
 of a notebook cell.
 """
 
+from pellucid.figures.curves import training_curves
 from pellucid.viz.boundary import decision_boundary
 from pellucid.viz.confusion import confusion_matrix
-from pellucid.viz.curves import training_curves
 from pellucid.viz.fit import regression_fit
 from pellucid.viz.images import predictions
 from pellucid.viz.saving import save

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pellucid.train import metrics
 from pellucid.train.report import name_classes
-from pellucid.viz import style
+from pellucid.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid.train import metrics
-from pellucid.viz import style
+from pellucid.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
