@@ -13,8 +13,8 @@ from pellucid.cli.console import note
 from pellucid.cli.learn import Outcome, numbers_may_overflow
 from pellucid.cli.output import Folder
 from pellucid.cli.source import Source
-from pellucid.train import Model
 from pellucid.figures import style
+from pellucid.train import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

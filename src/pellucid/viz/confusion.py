@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.figures import style
 from pellucid.train import metrics
 from pellucid.train.report import name_classes
-from pellucid.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid.train import metrics
 from pellucid.figures import style
+from pellucid.train import metrics
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -1,0 +1,203 @@
+"""Looking into a network as it runs: outputs by path, and every operation with its module."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.arrays import Shape, quiet
+from pellucid.autograd import Tensor
+from pellucid.autograd.tape import ancestors, recording, serials
+from pellucid.compiler.flops import Flops, flops_of
+from pellucid.errors import unknown
+from pellucid.nn.module import Module
+
+Watch = Callable[[str, Module, tuple[Any, ...], Callable[[], Any]], Any]
+
+
+@contextmanager
+def capture(network: Module, paths: str | Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Within this context, keep what modules return, by path; of several calls, the last.
+
+    ::
+
+        with nn.capture(network, ["layers.0", "layers.2"]) as outputs:
+            network(x)
+        outputs["layers.0"]  # a tensor, still part of its graph
+
+    A tensor's gradient is kept by ``outputs[path].retain_grad()`` before the backward pass. The
+    weights of a `MultiHeadAttention` are what its ``dropout`` returns, ``(N, h, T, S)``. `Model`
+    trains a network that ends in softmax or sigmoid on what comes before that, so in `fit` the last
+    layer is not called.
+
+    Args:
+        network: what will be called.
+        paths: of modules, as `Module.modules` names them; by default all of them, the network
+            itself under "".
+
+    Raises:
+        ValueError: there is no module of that path.
+    """
+    modules = network.modules()
+    wanted = [paths] if isinstance(paths, str) else list(modules if paths is None else paths)
+    for path in wanted:
+        if path not in modules:
+            raise unknown("path of a module", path, [known for known in modules if known])
+    outputs: dict[str, Any] = {}
+
+    def keep(path: str, module: Module, inputs: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        outputs[path] = run()
+        return outputs[path]
+
+    with _watched({path: modules[path] for path in wanted}, keep):
+        yield outputs
+
+
+@contextmanager
+def _watched(modules: dict[str, Module], watch: Watch) -> Iterator[None]:
+    """Send every call of these modules' ``forward`` through ``watch``."""
+
+    def through(path: str, module: Module) -> Callable[..., Any]:
+        forward = module.forward
+
+        def watched(*inputs: Any, **options: Any) -> Any:
+            return watch(path, module, inputs, lambda: forward(*inputs, **options))
+
+        return watched
+
+    before = [(module, vars(module).get("forward")) for module in modules.values()]
+    for path, module in modules.items():
+        vars(module)["forward"] = through(path, module)
+    try:
+        yield
+    finally:
+        for module, forward in before:
+            del vars(module)["forward"]
+            if forward is not None:
+                vars(module)["forward"] = forward
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module: the serials of the tensors made in it, [first, last), its output."""
+
+    path: str
+    module: Module
+    first: int
+    last: int
+    output: Any
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One run of a network: its calls in the order they began, and all that led to the output.
+
+    ``nodes`` are the tensors, oldest first; ``names`` the paths of parameters and buffers, and the
+    inputs' names, by identity; ``trained`` the identities of what is moved in training.
+    """
+
+    calls: tuple[Call, ...]
+    nodes: tuple[Tensor, ...]
+    names: dict[int, str]
+    trained: frozenset[int]
+    output: Tensor
+
+    def owners(self) -> dict[int, str]:
+        """Return the path of the innermost module that each operation ran in, by identity."""
+        starts = [call.first for call in self.calls]
+        found = {}
+        for node in self.nodes:
+            if node.op is not None:
+                at = bisect_right(starts, node.serial) - 1
+                while at >= 0 and self.calls[at].last <= node.serial:
+                    at -= 1
+                found[id(node)] = self.calls[at].path if at >= 0 else ""
+        return found
+
+    def flops(self) -> dict[int, Flops]:
+        """Return what each operation costs by identity: of the rules, what training needs."""
+        moved, found = set(self.trained), {}
+        for node in self.nodes:
+            wanted = [id(x) in moved for x in node.inputs]
+            if any(wanted):
+                moved.add(id(node))
+            found[id(node)] = flops_of(node, wanted)
+        return found
+
+    def kept(self) -> dict[int, int]:
+        """Return the bytes that each operation's result takes until the backward pass.
+
+        Views of what is in memory already take none.
+        """
+        known = {id(root(node.data)) for node in self.nodes if node.op is None}
+        found = {}
+        for node in self.nodes:
+            if node.op is not None:
+                buffer = root(node.data)
+                found[id(node)] = 0 if id(buffer) in known else buffer.nbytes
+                known.add(id(buffer))
+        return found
+
+    def shapes(self) -> dict[str, Shape]:
+        """Return the shape of each module's output, of the last call that returned a tensor."""
+        return {
+            call.path: call.output.shape for call in self.calls if isinstance(call.output, Tensor)
+        }
+
+
+def record(network: Module, *inputs: Any) -> Recording:
+    """Run a network once in evaluation mode and return all that happened; it is left as it was.
+
+    Everything in floating point is recorded, whether it is trained or not.
+
+    Raises:
+        TypeError: it does not return a tensor.
+    """
+    given = [x if isinstance(x, Tensor) else Tensor(np.asarray(x)) for x in inputs]
+    given = [Tensor(x.data, requires_grad=x.dtype.kind == "f") for x in given]
+    tensors = network.named_tensors()
+    modes = [(module, module.training) for module in network.modules().values()]
+    before = [(t, t.data, t.data.copy(), t.requires_grad) for t in tensors.values()]
+    calls: list[Call] = []
+
+    def note(path: str, module: Module, _: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        place, first = len(calls), next(serials)
+        calls.append(Call(path, module, first, first, None))
+        output = run()
+        calls[place] = Call(path, module, first, next(serials), output)
+        return output
+
+    network.eval()
+    for tensor in tensors.values():
+        tensor.requires_grad = tensor.dtype.kind == "f"
+    try:
+        with _watched(network.modules(), note), recording(True), quiet():
+            output = network(*given)
+    finally:
+        for module, training in modes:
+            module.training = training
+        for tensor, array, values, wants in before:
+            array[...] = values
+            tensor.data, tensor.requires_grad = array, wants
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"expected {type(network).__name__} to return a tensor, got {type(output).__name__}; "
+            "wrap it in a module that returns the one to look at"
+        )
+    names = {id(tensor): path for path, tensor in tensors.items()}
+    names |= {id(x): "input" if len(given) == 1 else f"input {i}" for i, x in enumerate(given)}
+    trained = frozenset(id(tensor) for tensor, *_, wants in before if wants)
+    nodes: list[Any] = ancestors(output)[::-1]
+    return Recording(tuple(calls), tuple(nodes), names, trained, output)
+
+
+def root(array: Any) -> Any:
+    """Return the array that owns the memory of a view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
