@@ -160,6 +160,17 @@ def blues() -> Colormap:
     return LinearSegmentedColormap.from_list("pellucid", ["#FFFFFF", "#7FBCE6", BLUE, "#00304D"])
 
 
+def signed() -> Colormap:
+    """Return a map for numbers around zero: dark blue below, grey at zero, pale yellow above.
+
+    Its lightness rises steadily, so that the sign can be read in grey as well.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = ["#001B3A", BLUE, "#A6A6A6", "#F2C14E", "#FFF8DC"]
+    return LinearSegmentedColormap.from_list("pellucid signed", colours)
+
+
 def plain(text: str) -> str:
     """Return `text` on one line, with a dollar sign standing for itself and not for formulas."""
     return " ".join(str(text).split()).replace("$", r"\$")
