@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.arrays import Shape, quiet
 from pellucid.autograd import Tensor
-from pellucid.autograd.tape import ancestors, recording, serials
+from pellucid.autograd.tape import recording, serials
 from pellucid.compiler.flops import Flops, flops_of
 from pellucid.errors import unknown
 from pellucid.nn.module import Module
@@ -192,8 +192,19 @@ def record(network: Module, *inputs: Any) -> Recording:
     names = {id(tensor): path for path, tensor in tensors.items()}
     names |= {id(x): "input" if len(given) == 1 else f"input {i}" for i, x in enumerate(given)}
     trained = frozenset(id(tensor) for tensor, *_, wants in before if wants)
-    nodes: list[Any] = ancestors(output)[::-1]
-    return Recording(tuple(calls), tuple(nodes), names, trained, output)
+    return Recording(tuple(calls), tuple(everything(output)), names, trained, output)
+
+
+def everything(output: Tensor) -> list[Tensor]:
+    """Return all that a tensor was computed from, constants and itself too, oldest first."""
+    found: dict[int, Tensor] = {id(output): output}
+    stack = [output]
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Tensor) and id(x) not in found:
+                found[id(x)] = x
+                stack.append(x)
+    return sorted(found.values(), key=lambda tensor: tensor.serial)
 
 
 def root(array: Any) -> Any:

@@ -11,6 +11,7 @@ from pellucid.viz.animation import BoundaryFilm
 from pellucid.viz.boundary import decision_boundary, regression_surface
 from pellucid.viz.confusion import confusion_matrix
 from pellucid.viz.fit import regression_fit
+from pellucid.viz.graph import GraphDrawing, draw_graph
 from pellucid.viz.images import predictions
 from pellucid.viz.landscape import loss_landscape
 from pellucid.viz.layers import LayerWatch, gradient_flow, layer_histograms
@@ -21,11 +22,13 @@ from pellucid.viz.thresholds import calibration_curve, precision_recall_curve, r
 
 __all__ = [
     "BoundaryFilm",
+    "GraphDrawing",
     "LayerWatch",
     "attention_maps",
     "calibration_curve",
     "confusion_matrix",
     "decision_boundary",
+    "draw_graph",
     "feature_maps",
     "gradient_flow",
     "layer_histograms",

@@ -121,7 +121,7 @@ class BoundaryFilm(Callback):
         figure.axes[0].set_title(told, loc="right", fontsize=style.SMALL_SIZE, color=style.INK)
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=100)
-        picture = image.open(content).convert("P", palette=image.Palette.ADAPTIVE, colors=128)
+        picture = image.open(content).convert("RGB").quantize(256)
         self._images.append(picture)
         self._drawn = epoch
 
