@@ -25,6 +25,7 @@ ALWAYS = {
     "history.json",
     "report.txt",
     "report.json",
+    "report.html",
     "model.safetensors",
 }
 FAST = ("--epochs", "2", "--no-plots")

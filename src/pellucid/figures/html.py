@@ -22,16 +22,26 @@ img { max-width: 100%; height: auto; }
 """.strip()
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose cells are escaped, with the first cell of a row as its heading."""
-    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
+    """Return a table whose cells are escaped, with the first cell of a row as its heading.
+
+    The first `text_columns` hold words, which begin on the left, the others numbers.
+    """
+    head = "".join(_cell("th", header, 0 < i < text_columns) for i, header in enumerate(headers))
     body = "".join(
-        f"<tr><th>{escape(name)}</th>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        "<tr>"
+        + "".join(
+            _cell("td" if i else "th", cell, 0 < i < text_columns) for i, cell in enumerate(row)
+        )
         + "</tr>"
-        for name, *cells in rows
+        for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(tag: str, text: str, left: bool) -> str:
+    style = ' style="text-align: left"' if left else ""
+    return f"<{tag}{style}>{escape(text)}</{tag}>"
 
 
 def page(title: str, body: str, style: str = "") -> str:

@@ -167,9 +167,9 @@ def to_svg(drawing: Drawing) -> str:
         parts.append(svg_box(drawing.boxes[number], x, y, box_width(drawing.boxes[number]), height))
     for edge, text in drawing.notes.items():
         x, y = note_place(drawing, edge)
-        ink, weight = (ACCENT, BOLD) if edge in drawing.lit else (INK, "")
+        ink, bold = (ACCENT, BOLD) if edge in drawing.lit else (INK, "")
         parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}" text-anchor="middle"{weight}'
+            f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}" text-anchor="middle"{bold}'
             f' stroke="#ffffff" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
         )
     return "\n".join([*parts, "</g></svg>"]) + "\n"

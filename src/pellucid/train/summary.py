@@ -87,7 +87,7 @@ class Summary:
 
     def _repr_html_(self) -> str:
         totals = "<br>".join(self._totals())
-        return f"{table(self._headers(), self._cells())}<p>{totals}</p>"
+        return f"{table(self._headers(), self._cells(), _LEFT)}<p>{totals}</p>"
 
     def _headers(self) -> tuple[str, ...]:
         return _HEADERS if self.forward is not None else _HEADERS[:4]

@@ -14,14 +14,16 @@ from pellucid.viz.fit import regression_fit
 from pellucid.viz.graph import GraphDrawing, draw_graph
 from pellucid.viz.images import predictions
 from pellucid.viz.landscape import loss_landscape
-from pellucid.viz.layers import LayerWatch, gradient_flow, layer_histograms
+from pellucid.viz.layers import LayerWatch, gradient_flow, layer_histograms, layer_statistics
 from pellucid.viz.maps import attention_maps, feature_maps, weight_images
+from pellucid.viz.report import Finding, run_report
 from pellucid.viz.saving import save
 from pellucid.viz.schedule import learning_rate
 from pellucid.viz.thresholds import calibration_curve, precision_recall_curve, roc_curve
 
 __all__ = [
     "BoundaryFilm",
+    "Finding",
     "GraphDrawing",
     "LayerWatch",
     "attention_maps",
@@ -32,6 +34,7 @@ __all__ = [
     "feature_maps",
     "gradient_flow",
     "layer_histograms",
+    "layer_statistics",
     "learning_rate",
     "loss_landscape",
     "precision_recall_curve",
@@ -39,6 +42,7 @@ __all__ = [
     "regression_fit",
     "regression_surface",
     "roc_curve",
+    "run_report",
     "save",
     "style",
     "training_curves",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pellucid.arrays import quiet
-from pellucid.autograd import Tensor, no_grad
 from pellucid.figures import style
 from pellucid.files import atomic
 from pellucid.train import Model

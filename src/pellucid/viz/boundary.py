@@ -100,7 +100,16 @@ def regression_surface(
         axes.contour(
             first, second, picture, levels=9, colors="white", linewidths=0.7, linestyles="-"
         )
-    axes.scatter(*points.T, c=truth, s=30, edgecolors=style.INK, linewidths=0.8, zorder=3, **scale)
+    axes.scatter(
+        points[:, 0],
+        points[:, 1],
+        c=truth,
+        s=30,
+        edgecolors=style.INK,
+        linewidths=0.8,
+        zorder=3,
+        **scale,
+    )
     bar = figure.colorbar(shown, ax=axes)
     bar.set_label("y (points: true, surface: predicted)", fontsize=style.LABEL_SIZE)
     bar.ax.tick_params(labelsize=style.TICK_SIZE, length=3)
@@ -115,7 +124,8 @@ def _probabilities_of(model: Model) -> Callable[[NDArray[np.float32]], ArrayLike
 
     def sure(points: NDArray[np.float32]) -> NDArray[np.float64]:
         classes = max(2, model.predict(points[:1]).shape[-1])
-        return np.eye(classes)[model.predict_classes(points).astype(int)]
+        chosen: NDArray[np.float64] = np.eye(classes)[model.predict_classes(points).astype(int)]
+        return chosen
 
     return sure
 

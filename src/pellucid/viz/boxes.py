@@ -37,4 +37,5 @@ def cost_text(cost: Flops) -> str:
 
 def shape_text(shape: Sizes) -> str:
     """Return a shape such as (N, 10); nothing for a single number."""
-    return f"({', '.join(map(str, shape))})" if shape else ""
+    comma = "," if len(shape) == 1 else ""
+    return f"({', '.join(map(str, shape))}{comma})" if shape else ""

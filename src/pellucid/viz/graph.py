@@ -109,7 +109,7 @@ class GraphDrawing(Drawing):
 
 
 def draw_graph(
-    target: Tensor | Module | Model | Graph | Explanation,
+    target: object,
     x: Any = None,
     *,
     depth: int | None = None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +27,6 @@ FloatArray = NDArray[np.float64]
 _FEWEST_BINS, _MOST_BINS = 8, 48
 _TAIL = 0.1  # percent of the values left out at each end of a panel
 _NAME_ROOM = 185.0  # points for a path over its panel
-_QUANTITIES = ("weights", "gradients", "activations")
 
 
 class LayerWatch(Callback):
@@ -91,6 +91,77 @@ def activations(network: Module, x: ArrayLike) -> dict[str, NDArray[Any]]:
     ):
         network(Tensor(given))
     return {path: out.numpy() for path, out in outputs.items() if isinstance(out, Tensor)}
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """One layer's outputs on some examples, and its parameters, in a few numbers.
+
+    Attributes:
+        path: Of the layer.
+        layer: Its kind.
+        mean: Of all outputs.
+        std: Their standard deviation.
+        zeros: Share of outputs that are exactly 0, as ReLU makes them.
+        dead: Share of units (places along the last axis) that are 0 for every example.
+        weights: Root mean square of the trained parameters; NaN for a layer without any.
+        gradients: Root mean square of the gradients of the last update; NaN without any.
+    """
+
+    HEADERS: ClassVar = (
+        "layer", "kind", "output mean", "std", "zeros", "dead units", "weights, RMS",
+        "gradients, RMS",
+    )  # fmt: skip
+
+    path: str
+    layer: str
+    mean: float
+    std: float
+    zeros: float
+    dead: float
+    weights: float
+    gradients: float
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row of a table."""
+        numbers = (f"{value:.3g}" for value in (self.mean, self.std))
+        sizes = ("" if math.isnan(x) else f"{x:.3g}" for x in (self.weights, self.gradients))
+        shares = (style.percent(self.zeros), style.percent(self.dead))
+        return (self.path or "network", self.layer, *numbers, *shares, *sizes)
+
+
+def layer_statistics(network: Module, x: ArrayLike) -> list[LayerStatistics]:
+    """Return how each layer without parts fares on the examples `x`, in evaluation mode.
+
+    Gradients are those that the last backward pass left on the parameters.
+    """
+    modules = network.modules()
+    found = []
+    for path, out in activations(network, x).items():
+        parameters = modules[path].parameters()
+        values = out.astype(np.float64)
+        is_zero = values == 0.0
+        with np.errstate(all="ignore"):
+            found.append(
+                LayerStatistics(
+                    path,
+                    type(modules[path]).__name__,
+                    float(values.mean()),
+                    float(values.std()),
+                    float(is_zero.mean()),
+                    float(is_zero.reshape(-1, values.shape[-1]).all(axis=0).mean()),
+                    _rms([tensor.data for tensor in parameters]),
+                    _rms([tensor.grad for tensor in parameters if tensor.grad is not None]),
+                )
+            )
+    return found
+
+
+def _rms(arrays: Sequence[Any]) -> float:
+    """Return the root mean square of all elements; NaN without any."""
+    total = sum(array.size for array in arrays)
+    squares = sum(float(np.sum(np.square(array, dtype=np.float64))) for array in arrays)
+    return math.sqrt(squares / total) if total and squares >= 0 else math.nan
 
 
 def layer_histograms(
@@ -180,6 +251,37 @@ def gradient_flow(gradients: Module | Mapping[str, ArrayLike], *, ax: Axes | Non
         ValueError: no gradients: no backward pass has been made.
         ImportError: matplotlib is not installed.
     """
+    arrays = _gradients(gradients)
+    with np.errstate(over="ignore", invalid="ignore"):
+        typical = np.array([np.sqrt(np.mean(g * g)) for g in arrays.values()])
+        largest = np.array([np.abs(g).max() for g in arrays.values()])
+    good = np.isfinite(typical) & np.isfinite(largest) & (typical > 0)
+    floor = 10.0 ** math.floor(math.log10(typical[good].min()) - 0.3) if good.any() else 0.1
+    figure, [axes] = style.panels(ax, 1, 1, 6.2, max(2.4, 0.9 + 0.27 * len(arrays)))
+    from matplotlib.patches import Patch  # once the figure has said what is missing
+
+    style.dress(axes, "Size of the gradient (loss per unit of the parameter)", "")
+    axes.grid(visible=False, axis="y")
+    places = np.arange(len(arrays))
+    look = {"facecolor": style.SKY, "edgecolor": style.BLUE}
+    axes.barh(places[good], typical[good] - floor, 0.62, left=floor, **look)
+    (marks,) = axes.plot(largest[good], places[good], "D", color=style.INK, markersize=4.0)
+    for place in places[~good]:
+        what = "0 everywhere" if typical[place] == 0 else "not finite"
+        text = axes.text(0.01, place, what, transform=axes.get_yaxis_transform(), va="center")
+        text.set(fontsize=style.SMALL_SIZE, color=style.VERMILLION)
+    axes.set_xscale("log")
+    axes.set_xlim(floor, 2.0 * largest[good].max() if good.any() else 1.0)
+    names = [style.plain(style.shorten(path, 32)) for path in arrays]
+    axes.set_yticks(places, labels=names, fontsize=style.SMALL_SIZE)
+    axes.set_ylim(len(arrays) - 0.4, -0.6)
+    entries = [("root mean square", Patch(**look)), ("largest element", marks)]
+    style.legend_above(axes, entries, columns=2)
+    return figure
+
+
+def _gradients(gradients: Module | Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
+    """Return gradients by path as float64, or refuse those that are missing."""
     if isinstance(gradients, Module):
         tensors = gradients.named_parameters()
         gradients = {path: t.grad for path, t in tensors.items() if t.grad is not None}
@@ -189,35 +291,4 @@ def gradient_flow(gradients: Module | Mapping[str, ArrayLike], *, ax: Axes | Non
             "gradients: expected the gradient of at least one parameter, got none; call "
             "loss.backward() first, or pass {path: gradient}"
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        typical = np.array([np.sqrt(np.mean(g * g)) for g in arrays.values()])
-        largest = np.array([np.abs(g).max() for g in arrays.values()])
-    good = np.isfinite(typical) & np.isfinite(largest) & (typical > 0)
-    floor = 10.0 ** math.floor(math.log10(typical[good].min()) - 0.3) if good.any() else 0.1
-    figure, [axes] = style.panels(ax, 1, 1, 6.2, max(2.4, 0.9 + 0.27 * len(arrays)))
-    style.dress(axes, "Size of the gradient (loss per unit of the parameter)", "")
-    axes.grid(visible=False, axis="y")
-    places = np.arange(len(arrays))
-    bars = axes.barh(
-        places[good], typical[good] - floor, 0.62, left=floor, color=style.SKY, edgecolor=style.BLUE
-    )
-    (marks,) = axes.plot(largest[good], places[good], "D", color=style.INK, markersize=4.0)
-    for place in places[~good]:
-        what = "0 everywhere" if typical[place] == 0 else "not finite"
-        axes.text(
-            0.01,
-            place,
-            what,
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=style.SMALL_SIZE,
-            color=style.VERMILLION,
-        )
-    axes.set_xscale("log")
-    top = largest[good].max() if good.any() else 1.0
-    axes.set_xlim(floor, 2.0 * top)
-    names = [style.plain(style.shorten(path, 32)) for path in arrays]
-    axes.set_yticks(places, labels=names, fontsize=style.SMALL_SIZE)
-    axes.set_ylim(len(arrays) - 0.4, -0.6)
-    style.legend_above(axes, [("root mean square", bars), ("largest element", marks)], columns=2)
-    return figure
+    return arrays

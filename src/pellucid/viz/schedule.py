@@ -58,8 +58,8 @@ def learning_rate(
         rates = np.array([float(schedule(int(step))) for step in at])
         if log and not (rates > 0).any():
             raise ValueError(
-                f"log: expected a positive rate somewhere, got none{f' from {name!r}' if name else ''}"
-                "; draw with log=False"
+                f"log: expected a positive rate somewhere, got none of {name!r}; "
+                "draw with log=False"
             )
         (line,) = axes.plot(
             at,

@@ -137,7 +137,7 @@ def calibration_curve(
     )  # fmt: skip
     name = f"these probabilities, calibration error {error:.3f}"
     most = f"rows in each bin (highest: {counts.max():,})"
-    _frame(axes, [(name, line), ("well calibrated", ideal), (most, bars)])
+    _frame(axes, [(name, line), ("well calibrated", ideal), (most, bars.patches[0])])
     return figure
 
 
