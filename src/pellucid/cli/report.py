@@ -55,11 +55,11 @@ def _mistakes(source: Source, outcome: Outcome) -> Cells:
         with numbers_may_overflow():
             errors = np.abs(outcome.predicted - test.y).max(axis=1)  # (N,)
         order = np.argsort(-errors, kind="stable")[:_MISTAKES]
-        rows = [
+        largest = [
             (str(row), _numbers(true), _numbers(said), f"{errors[row]:.4g}")
             for row, true, said in zip(order, test.y[order], outcome.predicted[order], strict=True)
         ]
-        return ("test row", "true", "predicted", "error"), rows
+        return ("test row", "true", "predicted", "error"), largest
     names = test.class_names
     wrong = np.flatnonzero(outcome.predicted != test.y)
     order = wrong[np.argsort(-chances[wrong].max(axis=1), kind="stable")][:_MISTAKES]

@@ -263,7 +263,7 @@ def gradient_flow(gradients: Module | Mapping[str, ArrayLike], *, ax: Axes | Non
     style.dress(axes, "Size of the gradient (loss per unit of the parameter)", "")
     axes.grid(visible=False, axis="y")
     places = np.arange(len(arrays))
-    look = {"facecolor": style.SKY, "edgecolor": style.BLUE}
+    look: dict[str, Any] = {"facecolor": style.SKY, "edgecolor": style.BLUE}
     axes.barh(places[good], typical[good] - floor, 0.62, left=floor, **look)
     (marks,) = axes.plot(largest[good], places[good], "D", color=style.INK, markersize=4.0)
     for place in places[~good]:
