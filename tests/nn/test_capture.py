@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid import Tensor, nn
-from pellucid.nn.capture import record
+from pellucid.nn.capture import layers_of, record
 
 
 def network() -> nn.Sequential:
@@ -133,3 +133,20 @@ def test_a_network_of_several_results_is_refused() -> None:
 
     with pytest.raises(TypeError, match="expected Pair to return a tensor, got tuple"):
         record(Pair(), X)
+
+
+def test_layers_are_all_modules_but_what_a_layer_keeps_to_itself() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            self.activation = nn.ReLU()
+            self.attention = nn.MultiHeadAttention(4, 2)
+            self.scaled = nn.Residual(nn.Dense(4, 4, "tanh"))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.activation(self.scaled(self.attention(x)))
+
+    assert list(layers_of(Net())) == [
+        "", "activation", "attention", "attention.query", "attention.key", "attention.value",
+        "attention.out", "attention.dropout", "scaled", "scaled.layers.0",
+    ]  # fmt: skip
+    assert list(layers_of(nn.Dense(2, 2, "relu"))) == [""]

@@ -123,7 +123,7 @@ def test_bars_end_at_the_root_mean_square():
 
 def test_gradients_of_a_network_and_those_that_are_missing():
     net = nn.Sequential(nn.Dense(3, 4, "tanh"), nn.Dense(4, 1), rng=0)
-    with pytest.raises(ValueError, match="call loss.backward"):
+    with pytest.raises(ValueError, match=r"call loss\.backward"):
         gradient_flow(net)
     net(X).sum().backward()
     drawn = {t.get_text() for t in gradient_flow(net).axes[0].get_yticklabels()}

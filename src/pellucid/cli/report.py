@@ -10,6 +10,7 @@ import numpy as np
 from pellucid import viz
 from pellucid.cli.learn import Outcome, numbers_may_overflow
 from pellucid.cli.source import Source
+from pellucid.figures import style
 from pellucid.train import Model
 from pellucid.viz.report import Cells, Finding
 
@@ -68,8 +69,8 @@ def _mistakes(source: Source, outcome: Outcome) -> Cells:
             str(row),
             names[test.y[row]],
             names[outcome.predicted[row]],
-            viz.style.percent(float(chances[row].max())),
-            viz.style.percent(float(chances[row, test.y[row]])),
+            style.percent(float(chances[row].max())),
+            style.percent(float(chances[row, test.y[row]])),
         )
         for row in order
     ]

@@ -155,9 +155,7 @@ def class_colours(count: int) -> list[str]:
 
 def blues() -> Colormap:
     """Return a map from white to dark blue whose lightness falls steadily, so grey shows it too."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("pellucid", ["#FFFFFF", "#7FBCE6", BLUE, "#00304D"])
+    return _colour_map("pellucid", ["#FFFFFF", "#7FBCE6", BLUE, "#00304D"])
 
 
 def signed() -> Colormap:
@@ -165,10 +163,16 @@ def signed() -> Colormap:
 
     Its lightness rises steadily, so that the sign can be read in grey as well.
     """
+    colours = ["#001B3A", BLUE, "#A6A6A6", "#F2C14E", "#FFF8DC"]
+    return _colour_map("pellucid signed", colours)
+
+
+def _colour_map(name: str, colours: Sequence[str]) -> Colormap:
+    """Return a map that runs evenly through the colours."""
+    _picture_class()  # says what to install
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = ["#001B3A", BLUE, "#A6A6A6", "#F2C14E", "#FFF8DC"]
-    return LinearSegmentedColormap.from_list("pellucid signed", colours)
+    return LinearSegmentedColormap.from_list(name, colours)
 
 
 def plain(text: str) -> str:

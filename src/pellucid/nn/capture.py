@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +82,30 @@ def _watched(modules: dict[str, Module], watch: Watch) -> Iterator[None]:
                 vars(module)["forward"] = forward
 
 
+def owner_of(path: str, modules: Mapping[str, Module]) -> str:
+    """Return the path of the module that holds what is at a path; that of the network is ""."""
+    above = path.rpartition(".")[0]
+    return above if above in modules else owner_of(above, modules)
+
+
+def layers_of(network: Module) -> dict[str, Module]:
+    """Return the modules that make up a network's structure, by path.
+
+    Those are all but what a layer keeps to itself: parts without tensors of a module that has
+    some, such as the ReLU of ``Dense(4, 8, "relu")``.
+    """
+    modules = network.modules()
+    holders = {owner_of(path, modules) for path in network.named_tensors()}
+    return {
+        path: module
+        for path, module in modules.items()
+        if not path
+        or path in holders
+        or len(module.modules()) > 1
+        or owner_of(path, modules) not in holders
+    }
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of a module: the serials of the tensors made in it, [first, last), its output."""
@@ -97,12 +121,13 @@ class Call:
 class Recording:
     """One run of a network: its calls in the order they began, and all that led to the output.
 
-    ``nodes`` are the tensors, oldest first; ``names`` the paths of parameters and buffers, and the
-    inputs' names, by identity; ``trained`` the identities of what is moved in training.
+    ``nodes`` are the tensors, oldest first; ``names`` what parameters, buffers and inputs are
+    called, by identity; ``trained`` the identities of what is moved in training.
     """
 
     calls: tuple[Call, ...]
     nodes: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...]
     names: dict[int, str]
     trained: frozenset[int]
     output: Tensor
@@ -192,7 +217,8 @@ def record(network: Module, *inputs: Any) -> Recording:
     names = {id(tensor): path for path, tensor in tensors.items()}
     names |= {id(x): "input" if len(given) == 1 else f"input {i}" for i, x in enumerate(given)}
     trained = frozenset(id(tensor) for tensor, *_, wants in before if wants)
-    return Recording(tuple(calls), tuple(everything(output)), names, trained, output)
+    nodes = tuple(everything(output))
+    return Recording(tuple(calls), nodes, tuple(given), names, trained, output)
 
 
 def everything(output: Tensor) -> list[Tensor]:

@@ -12,7 +12,7 @@ from pellucid.arrays import Shape
 from pellucid.figures.html import table
 from pellucid.figures.units import count, size
 from pellucid.nn import Dense, Module
-from pellucid.nn.capture import Recording, record
+from pellucid.nn.capture import Recording, layers_of, owner_of, record
 from pellucid.train.inputs import dtype_of
 
 _HEADERS = ("path", "layer", "output", "parameters", "FLOPs forward", "backward", "activations")
@@ -130,7 +130,7 @@ def summarise(network: Module, input_shape: Shape | None = None, batch_size: int
     run = None
     if input_shape is not None:
         run = run_once(network, input_shape)
-    elif (guess := _expected_input(network)) is not None:
+    elif (guess := expected_input(network)) is not None:
         with suppress(Exception):  # a network that prepares its input otherwise
             run = run_once(network, guess)
     return Summary(
@@ -151,18 +151,14 @@ def _rows(network: Module, run: Recording | None) -> list[Row]:
     modules = network.modules()
     counts: dict[str, int] = {}  # of each module that has tensors of its own
     for path, tensor in network.named_tensors().items():
-        owner = _parent(path, modules)
+        owner = owner_of(path, modules)
         counts[owner] = counts.get(owner, 0) + (tensor.size if tensor.requires_grad else 0)
-    leaves = {
-        path
-        for path, module in modules.items()
-        if len(module.modules()) == 1 and (not path or _parent(path, modules) not in counts)
-    }
-    costs = {} if run is None else _costs(run, counts.keys() | leaves, modules)
+    layers = layers_of(network)
+    costs = {} if run is None else _costs(run, layers, modules)
     shapes = {} if run is None else run.shapes()
     rows = []
-    for path, module in modules.items():
-        if path in counts or path in leaves or any(costs.get(path, ())):
+    for path, module in layers.items():
+        if path in counts or len(module.modules()) == 1 or any(costs.get(path, ())):
             layer = repr(module) if "\n" not in repr(module) else type(module).__name__
             output = shapes.get(path)
             rows.append(
@@ -178,31 +174,22 @@ def _rows(network: Module, run: Recording | None) -> list[Row]:
 
 
 def _costs(
-    run: Recording, listed: set[str], modules: Mapping[str, Module]
+    run: Recording, layers: Mapping[str, Module], modules: Mapping[str, Module]
 ) -> dict[str, tuple[int, int, int]]:
     """Return FLOPs forward and backward and bytes by path.
 
-    A part that is not listed, such as a layer's activation, adds to the module that holds it.
+    What a layer keeps to itself, such as its activation, adds to the layer.
     """
     owners, flops, kept = run.owners(), run.flops(), run.kept()
     totals: dict[str, tuple[int, int, int]] = {}
     for node in run.nodes:
-        if node.op is None:
-            continue
-        path = owners[id(node)]
-        above = _parent(path, modules) if path else path
-        if path not in listed and len(modules[path].modules()) == 1 and above in listed:
-            path = above
-        a, b, c = totals.get(path, (0, 0, 0))
-        cost = flops[id(node)]
-        totals[path] = (a + cost.forward, b + cost.backward, c + kept[id(node)])
+        if node.op is not None:
+            path = owners[id(node)]
+            path = path if path in layers else owner_of(path, modules)
+            a, b, c = totals.get(path, (0, 0, 0))
+            cost = flops[id(node)]
+            totals[path] = (a + cost.forward, b + cost.backward, c + kept[id(node)])
     return totals
-
-
-def _parent(path: str, modules: Mapping[str, Module]) -> str:
-    """Return the path of the module that holds what is at a path."""
-    above = path.rpartition(".")[0]
-    return above if above in modules else _parent(above, modules)
 
 
 def _count(network: Module, trainable: bool) -> int:
@@ -210,7 +197,7 @@ def _count(network: Module, trainable: bool) -> int:
     return sum(t.size for t in tensors.values() if t.dtype.kind == "f")
 
 
-def _expected_input(network: Module) -> Shape | None:
+def expected_input(network: Module) -> Shape | None:
     """Return the shape of one example that a network beginning with Dense takes."""
     for module in network.modules().values():
         if isinstance(module, Dense):

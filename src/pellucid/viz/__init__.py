@@ -2,10 +2,9 @@
 
 Each function returns a matplotlib `Figure`, drawn into a new one or onto the axes given as `ax`.
 None shows, saves or keeps anything: write a picture to a file with `save`, or leave it at the end
-of a notebook cell. `draw_graph` and `run_report` return text and need no matplotlib of their own.
+of a notebook cell. Graphs (`draw_graph`) are SVG and need no matplotlib.
 """
 
-from pellucid.figures import style
 from pellucid.figures.curves import training_curves
 from pellucid.viz.animation import BoundaryFilm
 from pellucid.viz.boundary import decision_boundary, regression_surface
@@ -44,7 +43,6 @@ __all__ = [
     "roc_curve",
     "run_report",
     "save",
-    "style",
     "training_curves",
     "weight_images",
 ]

@@ -109,12 +109,10 @@ class BoundaryFilm(Callback):
     def _draw(self, epoch: int, run: Run) -> None:
         """Take one picture."""
         image = _pillow()
-        training = self.model.network.training
         with quiet():
             figure = decision_boundary(
                 self.model, self.x, self.y, self.class_names, self.resolution
             )
-        self.model.network.train(training)
         loss = run.logs.get("loss")
         told = f"epoch {epoch}" + (f", loss {loss:.3g}" if loss is not None else "")
         figure.axes[0].set_title(told, loc="right", fontsize=style.SMALL_SIZE, color=style.INK)

@@ -14,6 +14,7 @@ from pellucid.arrays import quiet
 from pellucid.autograd import Tensor, no_grad
 from pellucid.figures import style
 from pellucid.nn import Module, capture
+from pellucid.nn.capture import layers_of
 from pellucid.train.callbacks import Callback, Run
 from pellucid.train.inputs import dtype_of, examples
 from pellucid.train.intake import in_mode
@@ -76,12 +77,8 @@ def activations(network: Module, x: ArrayLike) -> dict[str, NDArray[Any]]:
 
     A layer's own activation, such as the ReLU of ``Dense(4, 8, "relu")``, is the layer's output.
     """
-    leaves = [
-        path
-        for path, module in network.modules().items()
-        if all(below.endswith("activation") for below in module.modules() if below)
-        and not path.endswith("activation")
-    ]
+    parts = {path: len(layers_of(module)) for path, module in layers_of(network).items()}
+    leaves = [path for path, count in parts.items() if count == 1]
     given = examples(x, dtype_of(network))
     with (
         in_mode(network, training=False),

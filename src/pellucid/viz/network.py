@@ -10,12 +10,12 @@ import numpy as np
 
 from pellucid.autograd import Tensor
 from pellucid.compiler.flops import Flops
-from pellucid.nn import Dense, Module
-from pellucid.nn.capture import Recording, record
+from pellucid.nn import Module
+from pellucid.nn.capture import Recording, layers_of, owner_of, record
 from pellucid.scalar.layout import Edge
 from pellucid.scalar.picture import Box
 from pellucid.train import Model
-from pellucid.train.summary import run_once
+from pellucid.train.summary import expected_input, run_once
 from pellucid.viz.boxes import Sizes, box, cost_text, shape_text, tensor_box
 
 OPERATIONS = -1  # the depth at which every operation is a box
@@ -26,11 +26,12 @@ Key = Hashable  # what a tensor is drawn as: its own identity, or a call (path, 
 class Parts:
     """A recorded run of a network, and how deep each of its modules lies.
 
-    An activation that a layer holds, such as that of ``Dense(4, 8, "relu")``, is no part of its
-    own: it lies as deep as the layer.
+    ``layers`` are those of `nn.capture.layers_of`: what a layer keeps to itself, such as its
+    activation, is no part of its own.
     """
 
     modules: dict[str, Module]
+    layers: dict[str, Module]
     depths: dict[str, int]
     run: Recording
     costs: dict[int, Flops]
@@ -41,13 +42,11 @@ class Parts:
         """Run the network of a target on the first of the examples, or on one of zeros."""
         network = target.network if isinstance(target, Model) else target
         run = _run(target, network, x)
-        modules = network.modules()
+        layers = layers_of(network)
         depths: dict[str, int] = {}
-        for path in modules:
-            above = _above(path, depths)
-            own = above is None or not _is_own_activation(path)
-            depths[path] = 0 if above is None else depths[above] + own
-        return cls(modules, depths, run, run.flops(), run.owners())
+        for path in layers:  # parents come first
+            depths[path] = depths[owner_of(path, layers)] + 1 if path else 0
+        return cls(network.modules(), layers, depths, run, run.flops(), run.owners())
 
     @property
     def deepest(self) -> int:
@@ -83,21 +82,26 @@ class Parts:
         if node.op is None or depth == OPERATIONS:
             return id(node)
         path = self.owners[id(node)]
-        while self.depths[path] > depth or (path and _is_own_activation(path)):
-            path = _above(path, self.depths) or ""
-        has_parts = any(
-            _above(below, self.depths) == path and not _is_own_activation(below)
-            for below in self.modules
-        )
+        while path not in self.layers or self.depths[path] > depth:
+            above = owner_of(path, self.layers)
+            if self._call(above, node) is None:  # its part was called without it
+                break
+            path = above
+        has_parts = any(owner_of(below, self.layers) == path for below in self.layers if below)
         if has_parts and self.depths[path] < depth:  # it is open: its own operations are boxes
             return id(node)
-        calls = [call for call in self.run.calls if call.path == path]
-        return path, next(i for i, c in enumerate(calls) if c.first <= node.serial < c.last)
+        return path, self._call(path, node)
+
+    def _call(self, path: str, node: Tensor) -> int | None:
+        """Return which call of a module made a tensor, counted from 0; None if none did."""
+        calls = (call for call in self.run.calls if call.path == path)
+        made = (i for i, call in enumerate(calls) if call.first <= node.serial < call.last)
+        return next(made, None)
 
     def _shown(self, keys: dict[int, Key]) -> set[int]:
         """Return what is drawn: all operations, inputs, and the leaves of operations drawn."""
         shown = {id(node) for node in self.run.nodes if node.op is not None}
-        shown |= {place for place, name in self.run.names.items() if name.startswith("input")}
+        shown |= set(map(id, self.run.inputs))
         for node in self.run.nodes:
             if node.op is not None and keys[id(node)] == id(node):
                 shown |= {id(x) for x in node.inputs if isinstance(x, Tensor)}
@@ -124,35 +128,21 @@ class Parts:
     def _sizes(self, node: Tensor) -> Sizes:
         """Return a shape in which the batch of one example is called N."""
         shape: tuple[int, ...] = node.shape
-        leaf = node.op is None and not self.run.names.get(id(node), "").startswith("input")
-        return shape if leaf or not shape or shape[0] != 1 else ("N", *shape[1:])
+        flows = node.op is not None or any(node is x for x in self.run.inputs)
+        return ("N", *shape[1:]) if flows and shape[:1] == (1,) else shape
 
 
 def _run(target: Module | Model, network: Module, x: Any) -> Recording:
     if x is not None:
         return record(network, (x.numpy() if isinstance(x, Tensor) else np.asarray(x))[:1])
     shape = target.input_shape if isinstance(target, Model) else None
-    if shape is None:
-        dense = next((m for m in network.modules().values() if isinstance(m, Dense)), None)
-        shape = None if dense is None else (dense.in_features,)
+    shape = expected_input(network) if shape is None else tuple(shape)
     if shape is None:
         raise ValueError(
             "expected an example to run the network on, got none; pass x, a batch that it takes, "
             "for example np.zeros((1, 28, 28, 1))"
         )
-    return run_once(network, tuple(shape))
-
-
-def _above(path: str, known: dict[str, int]) -> str | None:
-    """Return the path of the module that holds another; None for the network itself."""
-    if not path:
-        return None
-    above = path.rpartition(".")[0]
-    return above if above in known else _above(above, known)
-
-
-def _is_own_activation(path: str) -> bool:
-    return path.rpartition(".")[2] == "activation"
+    return run_once(network, shape)
 
 
 def _total(costs: list[Flops]) -> Flops:
