@@ -7,7 +7,7 @@ import pytest
 
 from pellucid import nn
 from pellucid.figures import style
-from pellucid.viz import attention_maps, feature_maps, weight_images
+from pellucid.viz import attention_maps, feature_maps, state_maps, weight_images
 from viz.pictures import assert_nothing_is_cut_off, texts
 
 RNG = np.random.default_rng(0)
@@ -90,6 +90,17 @@ def test_keys_may_have_names_of_their_own():
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["x", "y", "z"]
 
 
+def test_the_states_of_a_sequence_are_columns():
+    states = RNG.normal(size=(1, 4, 7))
+    figure = state_maps(states, ["a", "b", "c", "d"])
+    image = figure.axes[0].images[0]
+    np.testing.assert_array_equal(image.get_array(), states[0].T)
+    assert image.get_clim() == (-np.abs(states).max(), np.abs(states).max())
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == list("abcd")
+    assert_nothing_is_cut_off(figure)
+    assert_nothing_is_cut_off(state_maps(np.zeros((60, 90))))
+
+
 @pytest.mark.parametrize(("heads", "steps"), [(1, 2), (2, 30), (3, 5), (4, 12), (8, 6)])
 def test_every_number_of_heads_fits(heads, steps):
     figure = attention_maps(np.full((heads, steps, steps), 1 / steps), ["word"] * steps)
@@ -120,6 +131,9 @@ def test_axes_given_are_drawn_on(axes):
         (lambda: weight_images(np.full((4, 1), np.nan), (2, 2)), "weights: expected finite"),
         (lambda: feature_maps(np.zeros((2, 4, 4, 3))), "outputs: expected the maps of one example"),
         (lambda: feature_maps(np.zeros((4, 4, 3)), np.zeros((4, 4, 2))), "image: expected"),
+        (lambda: state_maps(np.zeros((2, 3, 4))), r"outputs: expected the states of one"),
+        (lambda: state_maps(np.full((2, 3), np.inf)), "outputs: expected finite"),
+        (lambda: state_maps(np.zeros((2, 3)), ["a"]), "tokens: expected 2 names"),
         (lambda: attention_maps(np.zeros(3)), r"weights: expected \(T, S\)"),
         (lambda: attention_maps(np.full((2, 2), 1.5)), "attention from 0 to 1"),
         (lambda: attention_maps(np.full((2, 2), np.nan)), "attention from 0 to 1"),

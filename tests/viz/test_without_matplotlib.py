@@ -27,6 +27,7 @@ CALLS = [
     "viz.weight_images([[1.0], [2.0]], (1, 2))",
     "viz.feature_maps([[[1.0]]])",
     "viz.attention_maps([[1.0]])",
+    "viz.state_maps([[1.0]])",
     "viz.layer_histograms({'a': [[1.0]]})",
     "viz.gradient_flow({'a': [1.0]})",
     "train.History({'loss': [1.0]}).plot()",

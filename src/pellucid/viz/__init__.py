@@ -14,7 +14,7 @@ from pellucid.viz.graph import GraphDrawing, draw_graph
 from pellucid.viz.images import predictions
 from pellucid.viz.landscape import loss_landscape
 from pellucid.viz.layers import LayerWatch, gradient_flow, layer_histograms, layer_statistics
-from pellucid.viz.maps import attention_maps, feature_maps, weight_images
+from pellucid.viz.maps import attention_maps, feature_maps, state_maps, weight_images
 from pellucid.viz.report import Finding, run_report
 from pellucid.viz.saving import save
 from pellucid.viz.schedule import learning_rate
@@ -43,6 +43,7 @@ __all__ = [
     "roc_curve",
     "run_report",
     "save",
+    "state_maps",
     "training_curves",
     "weight_images",
 ]

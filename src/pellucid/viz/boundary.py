@@ -100,16 +100,9 @@ def regression_surface(
         axes.contour(
             first, second, picture, levels=9, colors="white", linewidths=0.7, linestyles="-"
         )
-    axes.scatter(
-        points[:, 0],
-        points[:, 1],
-        c=truth,
-        s=30,
-        edgecolors=style.INK,
-        linewidths=0.8,
-        zorder=3,
-        **scale,
-    )
+    across, up = points[:, 0], points[:, 1]
+    axes.scatter(across, up, s=52, color="white", linewidths=0.0, zorder=2.5)  # seen on dark
+    axes.scatter(across, up, s=30, c=truth, edgecolors=style.INK, linewidths=0.8, zorder=3, **scale)
     bar = figure.colorbar(shown, ax=axes)
     bar.set_label("y (points: true, surface: predicted)", fontsize=style.LABEL_SIZE)
     bar.ax.tick_params(labelsize=style.TICK_SIZE, length=3)

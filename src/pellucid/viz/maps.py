@@ -84,6 +84,40 @@ def feature_maps(
     return _grid(shown, titles, ax, "activation", first=_as_image(image), **scale)
 
 
+def state_maps(
+    outputs: ArrayLike, tokens: Sequence[str] | None = None, *, ax: Axes | None = None
+) -> Figure:
+    """Draw what a recurrent layer remembers of one sequence: a column a step, a row a unit.
+
+    `outputs` are (T, H), or (1, T, H), of a layer that returns all steps; `tokens` name the T
+    columns. Zero is grey, positive states are lighter, negative ones darker.
+
+    Raises:
+        TypeError: tokens that are a single string for another number of steps.
+        ValueError: another shape, values that are not finite, or names of another number.
+        ImportError: matplotlib is not installed.
+    """
+    states = np.asarray(outputs, dtype=np.float64)
+    states = states[0] if states.ndim == 3 and len(states) == 1 else states
+    if states.ndim != 2 or states.size == 0:
+        raise ValueError(
+            f"outputs: expected the states of one sequence, (T, H), got {np.shape(outputs)}; pick "
+            "one with outputs[0], of a layer with return_sequences=True"
+        )
+    _check_finite(states, "outputs")
+    names = _names(tokens, len(states), "tokens")
+    largest = float(np.abs(states).max()) or 1.0
+    width = min(11.0, max(4.2, 1.6 + 0.24 * len(states)))
+    height = min(8.0, max(2.6, 1.0 + 0.13 * states.shape[1]))
+    figure, [axes] = style.panels(ax, 1, 1, width, height)
+    scale: dict[str, Any] = {"cmap": style.signed(), "vmin": -largest, "vmax": largest}
+    picture = axes.imshow(states.T, aspect="auto", interpolation="nearest", **scale)
+    style.dress(axes, "step", "unit", grid=False)
+    _label_steps(axes, None, names)
+    _colour_bar(figure, picture, [axes], "state")
+    return figure
+
+
 def attention_maps(
     weights: ArrayLike,
     tokens: Sequence[str] | None = None,
