@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -126,13 +128,35 @@ def test_views_take_no_memory() -> None:
     assert sizes[-1] == ("Multiply", 16)
 
 
-def test_a_network_of_several_results_is_refused() -> None:
+def test_a_network_of_several_results() -> None:
     class Pair(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x, x  # type: ignore[return-value]
+        def forward(self, x: Tensor) -> Any:
+            return x * 2.0, {"b": [x.exp()]}
 
-    with pytest.raises(TypeError, match="expected Pair to return a tensor, got tuple"):
-        record(Pair(), X)
+    assert [output.op.__name__ for output in record(Pair(), X).outputs] == ["Multiply", "Exp"]
+
+
+def test_a_network_without_results_is_refused() -> None:
+    class Nothing(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            return None
+
+    with pytest.raises(TypeError, match="expected Nothing to return a tensor, got NoneType"):
+        record(Nothing(), X)
+
+
+def test_buffers_changed_in_place_are_put_back() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            self.calls = Tensor(np.zeros(1, np.int64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls.data += 1
+            return x * 2.0
+
+    net = Counting()
+    record(net, X)
+    assert net.calls.data.tolist() == [0]
 
 
 def test_layers_are_all_modules_but_what_a_layer_keeps_to_itself() -> None:

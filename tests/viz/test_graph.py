@@ -161,6 +161,16 @@ def test_parts_that_are_called_without_what_holds_them() -> None:
     assert len(drawing.edges) == 4
 
 
+def test_a_network_of_several_results() -> None:
+    class Pair(nn.Module):
+        def forward(self, x: Tensor) -> object:
+            return x * 2.0, x
+
+    drawing = draw_graph(Pair(), np.ones((3, 2), np.float32))
+    assert titles(drawing) == ["input", "Pair()", "output 0", "output 1"]
+    assert ("input", "output 1", "(N, 2)") in joined(drawing)
+
+
 def test_a_network_of_tokens_and_a_transformer() -> None:
     net = nn.Sequential(nn.Embedding(9, 8), nn.TransformerBlock(8, 2), nn.GRU(8, 4), rng=0)
     drawing = draw_graph(net, np.zeros((3, 5), np.int64), depth=1)

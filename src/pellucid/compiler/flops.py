@@ -4,12 +4,14 @@ An operation is written over an array namespace. Here that namespace writes down
 it, and each primitive counts: an elementwise function or operator one operation for each element of
 the result, a reduction one for each element that goes in, a product of matrices 2mnk (a multiply
 and an add), a convolution likewise. Moving, copying, indexing and converting cost nothing. So the
-count follows the code, forward and backward, and there is no table beside it to keep right.
+count follows the code, forward and backward, and there is no table beside it to keep right. Only
+what the tape does between operations, adding up the gradients of a tensor that is used several
+times, is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -32,9 +34,11 @@ class Flops(NamedTuple):
     forward: int = 0
     backward: int = 0
 
-    def plus(self, other: Flops) -> Flops:
-        """Return both added up."""
-        return Flops(self.forward + other.forward, self.backward + other.backward)
+
+def total(costs: Iterable[Flops]) -> Flops:
+    """Return the costs added up."""
+    pairs = list(costs)
+    return Flops(sum(cost.forward for cost in pairs), sum(cost.backward for cost in pairs))
 
 
 def flops_of(node: TapeNode, wanted: Sequence[bool] | None = None) -> Flops:

@@ -11,13 +11,15 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222222; background: #ffffff
 h1 { font-size: 1.6rem; margin: 0.6rem 0 0; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 0.6rem; border-bottom: 1px solid #dddddd; }
 table { border-collapse: collapse; font-size: 0.9rem; }
-th, td { padding: 0.2rem 0.7rem; text-align: right; border-bottom: 1px solid #eeeeee; }
+th, td { padding: 0.2rem 0.7rem; text-align: right; border-bottom: 1px solid #eeeeee;
+         white-space: nowrap; }
+section { overflow-x: auto; }
 thead th { border-bottom: 1px solid #888888; }
 th { text-align: left; font-weight: 600; }
 thead th:not(:first-child) { text-align: right; }
 pre { background: #f5f5f5; padding: 0.6rem 0.8rem; overflow-x: auto; }
 figure { margin: 0.8rem 0; overflow-x: auto; }
-figcaption, .note { color: #555555; font-size: 0.9rem; }
+figcaption { color: #555555; font-size: 0.9rem; }
 img { max-width: 100%; height: auto; }
 """.strip()
 

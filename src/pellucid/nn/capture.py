@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import tree
 from pellucid.arrays import Shape, quiet
 from pellucid.autograd import Tensor
 from pellucid.autograd.tape import recording, serials
@@ -119,7 +120,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Recording:
-    """One run of a network: its calls in the order they began, and all that led to the output.
+    """One run of a network: its calls in the order they began, and all that led to the outputs.
 
     ``nodes`` are the tensors, oldest first; ``names`` what parameters, buffers and inputs are
     called, by identity; ``trained`` the identities of what is moved in training.
@@ -130,7 +131,7 @@ class Recording:
     inputs: tuple[Tensor, ...]
     names: dict[int, str]
     trained: frozenset[int]
-    output: Tensor
+    outputs: tuple[Tensor, ...]
 
     def owners(self) -> dict[int, str]:
         """Return the path of the innermost module that each operation ran in, by identity."""
@@ -181,7 +182,7 @@ def record(network: Module, *inputs: Any) -> Recording:
     Everything in floating point is recorded, whether it is trained or not.
 
     Raises:
-        TypeError: it does not return a tensor.
+        TypeError: it returns no tensor, nor a list, tuple or dictionary of some.
     """
     given = [x if isinstance(x, Tensor) else Tensor(np.asarray(x)) for x in inputs]
     given = [Tensor(x.data, requires_grad=x.dtype.kind == "f") for x in given]
@@ -207,24 +208,26 @@ def record(network: Module, *inputs: Any) -> Recording:
         for module, training in modes:
             module.training = training
         for tensor, array, values, wants in before:
-            array[...] = values
             tensor.data, tensor.requires_grad = array, wants
-    if not isinstance(output, Tensor):
+            if not np.array_equal(array, values, equal_nan=True):  # changed in place
+                array[...] = values
+    outputs = tuple(x for _, x in tree.walk(output) if isinstance(x, Tensor))
+    if not outputs:
         raise TypeError(
             f"expected {type(network).__name__} to return a tensor, got {type(output).__name__}; "
-            "wrap it in a module that returns the one to look at"
+            "return tensors from forward()"
         )
     names = {id(tensor): path for path, tensor in tensors.items()}
     names |= {id(x): "input" if len(given) == 1 else f"input {i}" for i, x in enumerate(given)}
     trained = frozenset(id(tensor) for tensor, *_, wants in before if wants)
-    nodes = tuple(everything(output))
-    return Recording(tuple(calls), nodes, tuple(given), names, trained, output)
+    nodes = tuple(everything(*outputs))
+    return Recording(tuple(calls), nodes, tuple(given), names, trained, outputs)
 
 
-def everything(output: Tensor) -> list[Tensor]:
-    """Return all that a tensor was computed from, constants and itself too, oldest first."""
-    found: dict[int, Tensor] = {id(output): output}
-    stack = [output]
+def everything(*outputs: Tensor) -> list[Tensor]:
+    """Return all that tensors were computed from, constants and themselves too, oldest first."""
+    found = {id(output): output for output in outputs}
+    stack = list(outputs)
     while stack:
         for x in stack.pop().inputs:
             if isinstance(x, Tensor) and id(x) not in found:

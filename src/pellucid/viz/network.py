@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.autograd import Tensor
-from pellucid.compiler.flops import Flops
+from pellucid.compiler.flops import Flops, total
 from pellucid.nn import Module
 from pellucid.nn.capture import Recording, layers_of, owner_of, record
 from pellucid.scalar.layout import Edge
@@ -72,9 +72,11 @@ class Parts:
                 if id(x) in shown and keys[id(x)] != keys[id(node)]:
                     edge = number[keys[id(x)]], number[keys[id(node)]]
                     edges[edge] = shape_text(self._sizes(x))
-        output = self.run.output
-        edges[number[keys[id(output)]], len(boxes)] = shape_text(self._sizes(output))
-        boxes.append(box("output", [f"{shape_text(self._sizes(output))} {output.dtype}"], "output"))
+        for i, output in enumerate(self.run.outputs):
+            shape = shape_text(self._sizes(output))
+            edges[number[keys[id(output)]], len(boxes)] = shape
+            name = "output" if len(self.run.outputs) == 1 else f"output {i}"
+            boxes.append(box(name, [f"{shape} {output.dtype}"], "output"))
         return boxes, edges
 
     def _key(self, node: Tensor, depth: int) -> Key:
@@ -101,7 +103,7 @@ class Parts:
     def _shown(self, keys: dict[int, Key]) -> set[int]:
         """Return what is drawn: all operations, inputs, and the leaves of operations drawn."""
         shown = {id(node) for node in self.run.nodes if node.op is not None}
-        shown |= set(map(id, self.run.inputs))
+        shown |= set(map(id, (*self.run.inputs, *self.run.outputs)))
         for node in self.run.nodes:
             if node.op is not None and keys[id(node)] == id(node):
                 shown |= {id(x) for x in node.inputs if isinstance(x, Tensor)}
@@ -121,7 +123,7 @@ class Parts:
         lines = [
             name if path else "",
             "the same parameters again" if held and call else counted,
-            cost_text(_total([self.costs[id(node)] for node in group])),
+            cost_text(total(self.costs[id(node)] for node in group)),
         ]
         return box(path or name, lines, "part")
 
@@ -143,7 +145,3 @@ def _run(target: Module | Model, network: Module, x: Any) -> Recording:
             "for example np.zeros((1, 28, 28, 1))"
         )
     return run_once(network, shape)
-
-
-def _total(costs: list[Flops]) -> Flops:
-    return Flops(sum(cost.forward for cost in costs), sum(cost.backward for cost in costs))

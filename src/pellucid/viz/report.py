@@ -21,6 +21,7 @@ _STYLE = """
 .finding { border-left: 5px solid #888888; padding: 0.1rem 0 0.1rem 0.9rem; margin: 1rem 0; }
 .finding.error { border-color: #d55e00; border-left-style: double; border-left-width: 9px; }
 .finding.warning { border-color: #e69f00; }
+.settings td { white-space: normal; }
 .finding h3 { font-size: 1rem; margin: 0.2rem 0; }
 .finding p { margin: 0.2rem 0; }
 """
@@ -177,7 +178,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _settings(values: Mapping[str, Any]) -> str:
-    return table(("setting", "value"), list(_flat(values)), 2)
+    return f'<div class="settings">{table(("setting", "value"), list(_flat(values)), 2)}</div>'
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
