@@ -11,11 +11,12 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.gridspec import GridSpecBase
@@ -111,6 +112,7 @@ def dress(ax: Axes, xlabel: str, ylabel: str, *, grid: bool = True) -> None:
     ax.set_xlabel(plain(xlabel), fontsize=LABEL_SIZE, color=INK)
     ax.set_ylabel(plain(ylabel), fontsize=LABEL_SIZE, color=INK)
     ax.tick_params(labelsize=TICK_SIZE, colors=INK, length=3)
+    ax.tick_params(which="minor", colors=INK)
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(MUTED)
@@ -140,6 +142,16 @@ def legend_above(host: Axes | Figure, entries: Sequence[tuple[str, Artist]], col
     )
     for text, (label, _) in zip(legend.get_texts(), entries, strict=True):
         text.set_text(plain(label))
+
+
+def colour_bar(figure: Figure, shown: Any, label: str, **place: Any) -> Colorbar:
+    """Add the colours of what is shown as a scale; `place` is that of `Figure.colorbar`."""
+    bar = figure.colorbar(shown, **place)
+    bar.set_label(label, fontsize=LABEL_SIZE, color=INK)
+    bar.ax.tick_params(labelsize=TICK_SIZE, colors=INK, length=3)
+    bar.ax.grid(visible=False)
+    bar.outline.set_visible(False)
+    return bar
 
 
 def class_colours(count: int) -> list[str]:

@@ -103,10 +103,7 @@ def regression_surface(
     across, up = points[:, 0], points[:, 1]
     axes.scatter(across, up, s=52, color="white", linewidths=0.0, zorder=2.5)  # seen on dark
     axes.scatter(across, up, s=30, c=truth, edgecolors=style.INK, linewidths=0.8, zorder=3, **scale)
-    bar = figure.colorbar(shown, ax=axes)
-    bar.set_label("y (points: true, surface: predicted)", fontsize=style.LABEL_SIZE)
-    bar.ax.tick_params(labelsize=style.TICK_SIZE, length=3)
-    bar.outline.set_visible(False)
+    style.colour_bar(figure, shown, "y (points: true, surface: predicted)", ax=axes)
     return figure
 
 

@@ -129,9 +129,7 @@ def _draw_plane(steps: FloatArray, losses: FloatArray, ax: Axes | None) -> Figur
     (here,) = axes.plot(0.0, 0.0, "o", color=style.VERMILLION, markersize=9)
     here.set(markeredgecolor="white", markeredgewidth=1.5)
     axes.set(aspect="equal")
-    bar = figure.colorbar(areas, ax=axes, format=FuncFormatter(lambda value, _: f"{value:.3g}"))
-    bar.set_label("loss", fontsize=style.LABEL_SIZE, color=style.INK)
-    bar.ax.tick_params(labelsize=style.TICK_SIZE, colors=style.INK, length=3)
-    bar.ax.minorticks_off()
+    figures = FuncFormatter(lambda value, _: f"{value:.3g}")
+    style.colour_bar(figure, areas, "loss", ax=axes, format=figures).ax.minorticks_off()
     style.legend_above(axes, [("the parameters found", here)], columns=1)
     return figure

@@ -265,10 +265,8 @@ def _bare(ax: Axes) -> None:
 
 
 def _colour_bar(figure: Figure, picture: Any, axes: Sequence[Axes], unit: str) -> None:
-    bar = figure.colorbar(picture, ax=list(axes), shrink=0.9, aspect=25, pad=0.02)
-    bar.set_label(unit, fontsize=style.LABEL_SIZE, color=style.INK)
-    bar.ax.tick_params(labelsize=style.TICK_SIZE, colors=style.INK, length=3)
-    bar.outline.set_visible(False)
+    place = {"ax": list(axes), "shrink": 0.9, "aspect": 25, "pad": 0.02}
+    style.colour_bar(figure, picture, unit, **place)
 
 
 def _names(names: Sequence[str] | None, steps: int, what: str) -> list[str] | None:
