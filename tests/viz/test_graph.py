@@ -120,6 +120,18 @@ def test_a_network_opened_less_and_more() -> None:
     assert ("input", "MatMul", "(N, 4)") in joined(operations)
 
 
+def test_modules_that_stay_closed() -> None:
+    drawing = draw_graph(network(), closed=["layers.1"])
+    assert titles(drawing) == ["input", "layers.0", "layers.1", "layers.2", "output"]
+    operations = draw_graph(network(), depth=-1, closed=["layers.1", "layers.2"])
+    assert titles(operations) == [
+        "layers.0.weight", "layers.0.bias", "input", "MatMul", "Add", "Relu", "layers.1",
+        "layers.2", "output",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"unknown path of a module 'layers\.7'"):
+        draw_graph(network(), closed=["layers.7"])
+
+
 def test_operations_and_parameters_do_not_depend_on_the_depth() -> None:
     def total(drawing: GraphDrawing) -> int:
         texts = [line for box in drawing.boxes for line in box.lines]
@@ -159,6 +171,7 @@ def test_parts_that_are_called_without_what_holds_them() -> None:
     drawing = draw_graph(Outer(), depth=1)
     assert titles(drawing) == ["input", "input.first", "Multiply 2", "input.second", "output"]
     assert len(drawing.edges) == 4
+    assert titles(draw_graph(Outer(), depth=0)) == ["input", "Outer", "output"]
 
 
 def test_a_network_of_several_results() -> None:
@@ -167,7 +180,7 @@ def test_a_network_of_several_results() -> None:
             return x * 2.0, x
 
     drawing = draw_graph(Pair(), np.ones((3, 2), np.float32))
-    assert titles(drawing) == ["input", "Pair()", "output 0", "output 1"]
+    assert titles(drawing) == ["input", "Pair", "output 0", "output 1"]
     assert ("input", "output 1", "(N, 2)") in joined(drawing)
 
 

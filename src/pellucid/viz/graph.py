@@ -18,6 +18,7 @@ from pellucid.compiler.api import Compiled
 from pellucid.compiler.explain import Explanation
 from pellucid.compiler.flops import flops_of
 from pellucid.compiler.graph import Graph, Node, shown
+from pellucid.errors import unknown
 from pellucid.figures.html import page
 from pellucid.files import write_text
 from pellucid.nn import Module
@@ -113,6 +114,7 @@ def draw_graph(
     x: Any = None,
     *,
     depth: int | None = None,
+    closed: Sequence[str] = (),
     names: Mapping[str, Tensor] | None = None,
 ) -> GraphDrawing:
     """Return a drawing of what leads to a tensor, of a network, or of a compiled program.
@@ -129,12 +131,13 @@ def draw_graph(
         depth: for a network: how many levels of modules are opened. 0 draws it as one box, 1 its
             direct parts, -1 all operations and parameters; by default every module that has parts
             is open.
+        closed: for a network: paths of modules that stay closed at every depth.
         names: for a tensor: names to show for some tensors of the graph.
 
     Raises:
         TypeError: a target of another kind.
         ValueError: a tensor without a graph, a network whose input is not known, a depth below -1,
-            or more boxes than anybody could read.
+            a path of no module, or more boxes than anybody could read.
         ShapeError: `x` does not fit the network.
     """
     if isinstance(target, Tensor):
@@ -144,7 +147,7 @@ def draw_graph(
     if isinstance(target, Graph):
         return _draw_program(target)
     if isinstance(target, Module | Model):
-        return _draw_network(target, x, depth)
+        return _draw_network(target, x, depth, closed)
     hint = "; pass what its explain(...) returns" if isinstance(target, Compiled) else ""
     raise TypeError(
         "expected a tensor, a network, a Model, a Graph or the explanation of a compiled function "
@@ -178,16 +181,21 @@ def _draw_expression(output: Tensor, names: Mapping[str, Tensor]) -> GraphDrawin
 # a network
 
 
-def _draw_network(target: Module | Model, x: Any, depth: int | None) -> GraphDrawing:
+def _draw_network(
+    target: Module | Model, x: Any, depth: int | None, closed: Sequence[str]
+) -> GraphDrawing:
     if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < -1):
         raise ValueError(f"depth: expected a number of levels, or -1 for operations, got {depth!r}")
     parts = Parts.of(target, x)
+    for path in closed:
+        if path not in parts.layers:
+            raise unknown("path of a module", path, [known for known in parts.layers if known])
     depths = {"closed": 0}
     depths |= {f"depth {level}": level for level in range(1, parts.deepest + 1)}
     depths["operations"] = OPERATIONS
     wanted = parts.deepest if depth is None else min(depth, parts.deepest)
     chosen = next(label for label, level in depths.items() if level == wanted)
-    opened = {label: parts.opened(level) for label, level in depths.items()}
+    opened = {label: parts.opened(level, closed) for label, level in depths.items()}
     levels = {
         label: GraphDrawing(boxes, edges, downwards=True, level=label)
         for label, (boxes, edges) in opened.items()

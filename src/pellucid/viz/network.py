@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,12 @@ class Parts:
         """The depth at which every module that has parts is open."""
         return max(self.depths.values())
 
-    def opened(self, depth: int) -> tuple[list[Box], dict[Edge, str]]:
-        """Return boxes, and edges with the shape of what flows along them, opened to a depth."""
-        keys = {id(node): self._key(node, depth) for node in self.run.nodes}
+    def opened(self, depth: int, closed: Collection[str] = ()) -> tuple[list[Box], dict[Edge, str]]:
+        """Return boxes, and edges with the shape of what flows along them, opened to a depth.
+
+        The modules whose paths are ``closed`` stay so.
+        """
+        keys = {id(node): self._key(node, depth, closed) for node in self.run.nodes}
         shown = self._shown(keys)
         number: dict[Key, int] = {}
         members: list[list[Tensor]] = []
@@ -79,20 +82,25 @@ class Parts:
             boxes.append(box(name, [f"{shape} {output.dtype}"], "output"))
         return boxes, edges
 
-    def _key(self, node: Tensor, depth: int) -> Key:
+    def _key(self, node: Tensor, depth: int, closed: Collection[str]) -> Key:
         """Return what a tensor is drawn as."""
-        if node.op is None or depth == OPERATIONS:
+        if node.op is None:
             return id(node)
-        path = self.owners[id(node)]
-        while path not in self.layers or self.depths[path] > depth:
-            above = owner_of(path, self.layers)
-            if self._call(above, node) is None:  # its part was called without it
-                break
-            path = above
+        around = [self.owners[id(node)]]  # the modules it was made in, from the inside
+        while around[-1]:
+            around.append(owner_of(around[-1], self.layers))
+        for path in reversed(around):
+            call = self._call(path, node)  # None where a part was called without the whole
+            if call is not None and (path in closed or not self._is_open(path, depth)):
+                return path, call
+        return id(node)
+
+    def _is_open(self, path: str, depth: int) -> bool:
+        """Whether the parts of a module are boxes, or at the last depth its operations."""
+        if depth == OPERATIONS:
+            return True
         has_parts = any(owner_of(below, self.layers) == path for below in self.layers if below)
-        if has_parts and self.depths[path] < depth:  # it is open: its own operations are boxes
-            return id(node)
-        return path, self._call(path, node)
+        return has_parts and self.depths[path] < depth
 
     def _call(self, path: str, node: Tensor) -> int | None:
         """Return which call of a module made a tensor, counted from 0; None if none did."""
@@ -117,15 +125,15 @@ class Parts:
             return tensor_box(node, name, self._sizes(node), self.costs[id(node)])
         path, call = key
         module = self.modules[path]
-        name = repr(module) if "\n" not in repr(module) else type(module).__name__
+        kind = type(module).__name__
         held = sum(parameter.size for parameter in module.parameters())
         counted = f"{held:,} parameters" if held else ""
         lines = [
-            name if path else "",
+            repr(module) if "\n" not in repr(module) else kind,
             "the same parameters again" if held and call else counted,
             cost_text(total(self.costs[id(node)] for node in group)),
         ]
-        return box(path or name, lines, "part")
+        return box(path or kind, [line for line in lines if line != kind or path], "part")
 
     def _sizes(self, node: Tensor) -> Sizes:
         """Return a shape in which the batch of one example is called N."""
