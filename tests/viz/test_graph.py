@@ -264,6 +264,7 @@ def test_the_page_shows_one_of_all_depths_without_any_script() -> None:
     assert tags.count("input") == tags.count("label") == tags.count("svg") == 4
     assert "script" not in tags
     assert drawing.html.count(" checked") == 1
+    assert drawing.html == draw_graph(network()).html
     assert set(re.findall(r"https?://[^\"' ]+", drawing.html)) == {"http://www.w3.org/2000/svg"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pellucid import nn, optim
-from pellucid.train import EarlyStopping, Model
+from pellucid.train import Callback, EarlyStopping, Model
 from pellucid.viz import BoundaryFilm, decision_boundary, regression_surface
 from viz.pictures import assert_nothing_is_cut_off
 
@@ -119,6 +119,29 @@ def test_a_run_that_stops_early_ends_the_film():
     stop = EarlyStopping("loss", patience=1, min_delta=1e9)
     model.fit(X, Y, epochs=50, verbose=False, callbacks=[stop, film])
     assert film.frames == 2
+
+
+def test_a_network_that_breaks_down_is_filmed_until_then():
+    model = classifier()
+    film = BoundaryFilm(model, X, Y, resolution=5)
+
+    class Break(Callback):
+        def on_epoch_begin(self, run):
+            if run.epoch == 3:
+                model.network[0].weight.data = np.full((2, 2), np.nan, np.float32)
+
+    with pytest.warns(RuntimeWarning, match="training stopped"):
+        model.fit(X, Y, epochs=5, verbose=False, callbacks=[Break(), film])
+    assert film.frames == 3
+
+
+def test_bad_points_are_refused_before_training():
+    model = classifier()
+    before = model.network.state()
+    with pytest.raises(ValueError, match="expected points in the plane"):
+        model.fit(X, Y, epochs=1, callbacks=[BoundaryFilm(model, X[:, :1], Y)], verbose=False)
+    for path, array in model.network.state().items():
+        np.testing.assert_array_equal(array, before[path])
 
 
 def test_films_that_cannot_be_written_are_refused(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,8 @@ class BoundaryFilm(Callback):
         film.save("boundary.gif")
 
     It draws the start, every `every`-th epoch and the last one, as `decision_boundary` does; `x`
-    (N, 2) and `y` (N,) are the points shown. ``frames`` counts the pictures taken.
+    (N, 2) and `y` (N,) are the points shown. ``frames`` counts the pictures taken. An epoch after
+    which the answers are not finite has none.
 
     Raises:
         ValueError: `every` is below 1.
@@ -75,12 +77,12 @@ class BoundaryFilm(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Draw what was learned so far."""
         if run.epoch % self.every == 0:
-            self._draw(run.epoch, run)
+            self._try(run)
 
     def on_fit_end(self, run: Run) -> None:
         """Draw the end, if it was not drawn yet."""
         if self._drawn != run.epoch:
-            self._draw(run.epoch, run)
+            self._try(run)
 
     def save(self, path: str | os.PathLike[str], *, seconds: float = 6.0) -> Path:
         """Write all pictures as one GIF that takes this many seconds, then starts again.
@@ -105,6 +107,11 @@ class BoundaryFilm(Callback):
         with atomic(target) as temporary:
             first.save(temporary, "GIF", save_all=True, append_images=rest, duration=times, loop=0)
         return target
+
+    def _try(self, run: Run) -> None:
+        """Take a picture; training does not end because there is nothing to draw."""
+        with suppress(ValueError):
+            self._draw(run.epoch, run)
 
     def _draw(self, epoch: int, run: Run) -> None:
         """Take one picture."""

@@ -66,7 +66,7 @@ class GraphDrawing(Drawing):
     @property
     def html(self) -> str:
         """A page that needs nothing else; of a network, with a choice of how far it is opened."""
-        return page("Graph", self._repr_html_(), _STYLE)
+        return page("Graph", self._fragment("graph"), _STYLE)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing whole or not at all, in the format that the file's suffix names.
@@ -81,11 +81,14 @@ class GraphDrawing(Drawing):
         return target
 
     def _repr_html_(self) -> str:
+        return self._fragment(f"pellucid-graph-{id(self)}")  # a notebook may show several
+
+    def _fragment(self, name: str) -> str:
         """Return all levels, of which radio buttons show one; no script is needed."""
-        levels = self.levels or {self.level: self}
-        name = f"pellucid-graph-{id(self)}"
+        if len(self.levels) < 2:
+            return f'<div style="overflow-x: auto">{self.svg}</div>'
         buttons, rules, pictures = "", "", ""
-        for i, (label, drawing) in enumerate(levels.items()):
+        for i, (label, drawing) in enumerate(self.levels.items()):
             checked = " checked" if label == self.level else ""
             buttons += (
                 f'<input type="radio" name="{name}" id="{name}-{i}"{checked}>'
@@ -93,8 +96,6 @@ class GraphDrawing(Drawing):
             )
             rules += f"#{name}-{i}:checked ~ .level-{i} {{ display: block }}\n"
             pictures += f'<div class="level level-{i}">{drawing.svg}</div>\n'
-        if len(levels) == 1:
-            return f'<div style="overflow-x: auto">{self.svg}</div>'
         style = f"#{name} .level {{ display: none; overflow-x: auto }}\n#{name} label "
         style += f"{{ margin: 0 1.2em 0 0.2em }}\n{rules}"
         return f'<div id="{name}"><style>\n{style}</style>\n{buttons}{pictures}</div>'
