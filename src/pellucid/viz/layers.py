@@ -35,7 +35,7 @@ class LayerWatch(Callback):
 
     ``weights`` and ``gradients`` map the path of each trained parameter, ``activations`` that of
     each layer without parts, to one array an epoch. `layer_histograms` draws them. Gradients are
-    those of the epoch's last update, as they reached the optimiser before clipping. Layers' outputs
+    those of the epoch's last update, before clipping; compiled updates leave none. Layers' outputs
     are watched in evaluation mode, on the examples `x`; without, there are none. Of large arrays
     evenly spaced elements are kept, at most `most` of each.
 
