@@ -22,6 +22,7 @@ ALWAYS = {
     "history.json",
     "report.txt",
     "report.json",
+    "report.html",
     "model.safetensors",
 }
 FAST = ("--epochs", "2", "--no-plots")
@@ -63,6 +64,28 @@ def test_digits_reach_their_target(command: Command) -> None:
     rows = list(csv.reader(Path("runs/digits/confusion_matrix.csv").read_text().splitlines()))
     assert rows[0][1:] == [row[0] for row in rows[1:]] == list("0123456789")
     assert sum(int(cell) for row in rows[1:] for cell in row[1:]) == 359
+
+
+def test_the_page_of_a_run_tells_all_of_it(command: Command) -> None:
+    assert command("train", "moons", "--quiet", "--epochs", "3").status == 0
+    page = Path("runs/moons/report.html").read_text(encoding="utf-8")
+    config = read(Path("runs/moons/config.json"))
+    assert config["command"] in page
+    assert page.count("data:image/png;base64,") == 3
+    for text in ("<th>val_loss</th>", "weighted avg", "Worst mistakes", "numpy",
+                 "FLOPs for one example", "dead units"):  # fmt: skip
+        assert text in page, text
+
+
+def test_the_page_without_pictures_and_of_names_with_markup(command: Command) -> None:
+    rows = [f"{i % 7},{i % 3},{'<script>' if i % 2 else 'b&c'}" for i in range(40)]
+    Path("t.csv").write_text("\n".join(["<i>x,y,kind", *rows]), encoding="utf-8")
+    assert command("train", "t.csv", "--target", "kind", "--out", "o", *FAST).status == 0
+    page = Path("o/report.html").read_text(encoding="utf-8")
+    assert "data:image" not in page
+    assert "<script" not in page
+    assert "<i>" not in page
+    assert "&lt;script&gt;" in page
 
 
 def test_the_truth_table_is_learned_and_tested_whole(command: Command) -> None:

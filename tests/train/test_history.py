@@ -162,3 +162,25 @@ def test_fit_returns_one_value_an_epoch(tmp_path: Path) -> None:
     assert all(len(values) == 4 and all(type(v) is float for v in values) for values in h.values())
     h.to_json(tmp_path / "h.json")
     assert dict(History.from_json(tmp_path / "h.json")) == dict(h)
+
+
+def test_it_is_plotted() -> None:
+    history = History({"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})
+    figure = history.plot()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Loss"]
+    assert list(figure.axes[0].lines[0].get_ydata()) == [1.0, 0.5]
+    assert history.plot(ax=figure.axes[0]) is figure
+    with pytest.raises(ValueError, match="train for an epoch"):
+        History().plot()
+
+
+def test_a_notebook_shows_a_table_escaped() -> None:
+    nan = math.nan
+    history = History({"loss": [2.0, 1.0, 1.5], "<b>": [0.5, nan, 0.75], "lr": [0.1] * 3})
+    html = history._repr_html_()
+    assert "<th>3 epochs</th>" in html
+    assert "<th>loss</th><td>2</td><td>1 (epoch 2)</td><td>1.5</td>" in html
+    assert "<th>&lt;b&gt;</th><td>0.5</td><td>0.75 (epoch 3)</td><td>0.75</td>" in html
+    assert "<th>lr</th><td>0.1</td><td></td><td>0.1</td>" in html
+    assert "<td>nan</td><td></td>" in History({"loss": [nan]})._repr_html_()
+    assert History()._repr_html_().startswith("<table>")

@@ -35,11 +35,20 @@ def test_rows_are_layers_with_paths_shapes_and_parameters() -> None:
 def test_it_is_drawn_as_a_table() -> None:
     text = str(Model(network(), "cross_entropy").summary())
     lines = text.splitlines()
-    assert lines[0].split() == ["path", "layer", "output", "parameters"]
+    assert lines[0].split() == [
+        "path", "layer", "output", "parameters", "FLOPs", "forward", "backward", "activations",
+    ]  # fmt: skip
     assert lines[1] == "-" * len(lines[1])
-    assert lines[2].split() == ["layers.0", "Dense(4,", "8,", "ReLU())", "(N,", "8)", "40"]
-    assert lines[-1] == "parameters: 139"
-    assert len({len(line) for line in lines[:-1]}) == 1
+    assert lines[2].split() == [
+        "layers.0", "Dense(4,", "8,", "ReLU())", "(N,", "8)", "40",
+        "80", "88", "3,072", "B",
+    ]  # fmt: skip
+    assert lines[-3:] == [
+        "parameters: 139",
+        "FLOPs for one example: 290 forward, 487 backward",
+        "activations of a batch of 32: 7,296 B",
+    ]
+    assert len({len(line) for line in lines[:-3]}) == 1
     big = Model(nn.Dense(1000, 100), "mse").summary()
     assert "100,100" in str(big)
     assert repr(big) == str(big)
@@ -51,7 +60,7 @@ def test_frozen_parameters_are_told_apart() -> None:
         parameter.requires_grad = False
     summary = Model(net, "cross_entropy").summary()
     assert (summary.total, summary.trainable) == (139, 99)
-    assert str(summary).splitlines()[-1] == "parameters: 99 and 40 not trained"
+    assert str(summary).splitlines()[-3] == "parameters: 99 and 40 not trained"
 
 
 @pytest.mark.parametrize("activation", [None, "relu"])
@@ -97,9 +106,15 @@ def test_shapes_are_left_out_where_they_cannot_be_guessed() -> None:
     summary = model.summary()
     assert [row.output for row in summary.rows] == [None]
     assert "?" in str(summary)
-    assert [row.output for row in model.summary((7, 4)).rows] == [(2,)]
+    assert "FLOPs" not in str(summary)
+    assert summary.forward is summary.backward is summary.activations is None
+    rows = model.summary((7, 4)).rows
+    assert [(row.path, row.output, row.forward) for row in rows] == [
+        ("", (2,), 32),  # the mean over 7 rows of 4, its own work
+        ("dense", (2,), 18),
+    ]
     model.predict(np.zeros((5, 6, 4)))
-    assert [row.output for row in model.summary().rows] == [(2,)]
+    assert [row.output for row in model.summary().rows] == [(2,), (2,)]
 
 
 def test_a_network_without_a_dense_layer_needs_a_shape() -> None:
@@ -162,3 +177,40 @@ def test_a_network_of_tokens() -> None:
     network = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Dense(12, 2), rng=0)
     rows = {row.path: row.output for row in Model(network, "cross_entropy").summary((4,)).rows}
     assert rows == {"layers.0": (4, 3), "layers.1": (12,), "layers.2": (2,)}
+
+
+def test_costs_by_hand() -> None:
+    """A dense layer: n m products and sums, m biases, m activations; twice the products back."""
+    first, second = (
+        Model(nn.Sequential(nn.Dense(4, 8, "relu"), nn.Dense(8, 3)), "mse")
+        .summary(batch_size=10)
+        .rows
+    )
+    assert first.forward == 2 * 4 * 8 + 8 + 8
+    assert second.forward == 2 * 8 * 3 + 3
+    assert second.backward == 4 * 8 * 3 + 3  # for weights and for what came in
+    assert first.backward == 2 * 4 * 8 + 8 + 2 * 8  # the input needs no gradient
+    assert (first.activations, second.activations) == (3 * 8 * 4, 2 * 3 * 4)
+
+
+def test_costs_add_up_and_memory_grows_with_the_batch() -> None:
+    model = Model(network(), "cross_entropy")
+    small, large = model.summary(), model.summary(batch_size=64)
+    assert small.forward == large.forward == sum(row.forward or 0 for row in small.rows)
+    assert large.activations == 2 * (small.activations or 0)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True])
+def test_a_batch_has_examples(batch_size: Any) -> None:
+    with pytest.raises(ValueError, match="batch_size to be a whole number of at least 1"):
+        Model(network(), "cross_entropy").summary(batch_size=batch_size)
+
+
+def test_a_notebook_shows_it_escaped() -> None:
+    net = nn.Sequential(nn.Dense(2, 1))
+    vars(net)["<b>"] = nn.Dense(2, 2)
+    html = Model(net, "mse").summary((2,))._repr_html_()
+    assert html.startswith("<table>")
+    assert "<b>" not in html
+    assert "&lt;b&gt;" in html
+    assert "FLOPs for one example" in html

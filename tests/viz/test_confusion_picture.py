@@ -114,7 +114,7 @@ def test_text_contrasts_with_its_cell():
 
 
 def test_shades_darken_with_the_rate():
-    from pellucid.viz import style
+    from pellucid.figures import style
 
     greys = style.blues()(np.linspace(0, 1, 50))[:, :3] @ [0.299, 0.587, 0.114]
     assert (np.diff(greys) < 0).all()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pellucid.viz import decision_boundary, style
+from pellucid.figures import style
+from pellucid.viz import decision_boundary
 from viz.pictures import assert_nothing_is_cut_off, legend_texts
 
 X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])

@@ -10,7 +10,8 @@ import sys
 import pytest
 from PIL import Image
 
-from pellucid.viz import confusion_matrix, style, training_curves
+from pellucid.figures import style
+from pellucid.viz import confusion_matrix, training_curves
 
 CALLS = [
     "viz.training_curves({'loss': [1.0]})",
@@ -18,6 +19,18 @@ CALLS = [
     "viz.predictions([[[0.0]]], [0], [[1.0, 0.0]])",
     "viz.decision_boundary(lambda p: p[:, 0] * 0, [[0.0, 0.0]], [0])",
     "viz.regression_fit([1.0], [1.0], [1.0])",
+    "viz.regression_surface(lambda p: p[:, 0], [[0.0, 0.0]], [0.0])",
+    "viz.roc_curve([0, 1], [0.1, 0.2])",
+    "viz.precision_recall_curve([0, 1], [0.1, 0.2])",
+    "viz.calibration_curve([0, 1], [0.1, 0.2])",
+    "viz.learning_rate(lambda step: 0.1, 5)",
+    "viz.weight_images([[1.0], [2.0]], (1, 2))",
+    "viz.feature_maps([[[1.0]]])",
+    "viz.attention_maps([[1.0]])",
+    "viz.state_maps([[1.0]])",
+    "viz.layer_histograms({'a': [[1.0]]})",
+    "viz.gradient_flow({'a': [1.0]})",
+    "train.History({'loss': [1.0]}).plot()",
 ]
 
 
@@ -36,7 +49,9 @@ def test_without_matplotlib_every_picture_says_what_to_install():
     tries = "".join(
         f"\ntry:\n    {call}\nexcept ImportError as error:\n    print(error)" for call in CALLS
     )
-    printed = run(f"import sys; sys.modules['matplotlib'] = None\nfrom pellucid import viz{tries}")
+    printed = run(
+        f"import sys; sys.modules['matplotlib'] = None\nfrom pellucid import train, viz{tries}"
+    )
     assert len(printed.splitlines()) == len(CALLS)
     assert all(line.endswith("pip install pellucid[viz]") for line in printed.splitlines())
 

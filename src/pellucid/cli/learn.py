@@ -25,6 +25,7 @@ from pellucid.train import (
     metrics,
     regression_report,
 )
+from pellucid.train.report import ClassificationReport, RegressionReport
 
 INTERRUPTED, DIVERGED = "interrupted", "the loss is"  # how `History.stopped` begins
 
@@ -42,6 +43,7 @@ class Outcome:
             the data.
         probabilities: Those of each class (N, C); None for regression.
         confusion: How many rows of each class (rows) were given to each class (columns), or None.
+        scored: The same report as a table.
     """
 
     history: History
@@ -51,6 +53,7 @@ class Outcome:
     predicted: NDArray[Any]
     probabilities: NDArray[np.float32] | None = None
     confusion: NDArray[np.int64] | None = None
+    scored: ClassificationReport | RegressionReport | None = None
 
     @property
     def headline(self) -> str:
@@ -113,7 +116,8 @@ def _classified(model: Model, source: Source, history: History, seconds: float) 
         "weighted avg": report.weighted.to_dict(),
     }
     confusion = report.confusion
-    return Outcome(history, seconds, scores, str(report), predicted, probabilities, confusion)
+    text = str(report)
+    return Outcome(history, seconds, scores, text, predicted, probabilities, confusion, report)
 
 
 def _regressed(model: Model, source: Source, history: History, seconds: float) -> Outcome:
@@ -123,7 +127,7 @@ def _regressed(model: Model, source: Source, history: History, seconds: float) -
     mse = metrics.mse(source.test.y, predicted)
     scores = {"rows": len(predicted), "mse": mse, **report.to_dict()}
     text = f"{report}\n{'mean squared error':>23}  {mse:.4g}"
-    return Outcome(history, seconds, scores, text, predicted)
+    return Outcome(history, seconds, scores, text, predicted, scored=report)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from pellucid.cli.errors import CommandError
 from pellucid.files import write_text
 
-CONFIG = "config.json"
+CONFIG, REPORT = "config.json", "report.html"
 PICTURES = (
     "training_curves.png",
     "confusion_matrix.png",
@@ -28,6 +28,7 @@ NAMES = (
     "history.json",
     "report.txt",
     "report.json",
+    REPORT,
     "confusion_matrix.csv",
     "model.safetensors",
     "comparison.json",

@@ -13,24 +13,35 @@ from pellucid.cli.console import note
 from pellucid.cli.learn import Outcome, numbers_may_overflow
 from pellucid.cli.output import Folder
 from pellucid.cli.source import Source
+from pellucid.figures import style
 from pellucid.train import Model
-from pellucid.viz import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHOWN = 16  # sample images
 _CURVE = 400  # points of the curve of a fit
+_CAPTIONS = {
+    "training_curves.png": "Loss and metrics by epoch",
+    "confusion_matrix.png": "Confusion matrix of the test",
+    "predictions.png": "The surest mistakes, then right answers",
+    "decision_boundary.png": "What the network answers everywhere",
+    "regression_fit.png": "Predictions of the test",
+}
 _INSTALL = "pip install 'pellucid[viz]'"
 
 
-def draw(folder: Folder, model: Model, source: Source, outcome: Outcome) -> None:
-    """Write every picture that the run has data for; a picture that cannot be drawn is left out."""
+def draw(folder: Folder, model: Model, source: Source, outcome: Outcome) -> dict[str, Figure]:
+    """Write every picture that the run has data for, and return them by caption.
+
+    A picture that cannot be drawn is left out.
+    """
     try:
         import matplotlib.figure  # noqa: F401 - to see whether it is there
     except ImportError:
         note(f"no pictures: expected matplotlib to draw with, got none; install it: {_INSTALL}")
-        return
+        return {}
+    figures = {}
     for name, make in _pictures(model, source, outcome).items():
         try:
             with numbers_may_overflow():
@@ -39,6 +50,8 @@ def draw(folder: Folder, model: Model, source: Source, outcome: Outcome) -> None
             note(f"no {name}: {error}")
             continue
         folder.write(name, lambda path, figure=figure: viz.save(figure, path))  # type: ignore[misc]
+        figures[_CAPTIONS[name]] = figure
+    return figures
 
 
 def _pictures(model: Model, source: Source, outcome: Outcome) -> dict[str, Callable[[], Figure]]:

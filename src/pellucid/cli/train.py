@@ -15,8 +15,9 @@ from pellucid.cli.console import Console, note
 from pellucid.cli.errors import CommandError
 from pellucid.cli.learn import DIVERGED, INTERRUPTED, Outcome, compose, learn
 from pellucid.cli.network import Architecture, architecture
-from pellucid.cli.output import CONFIG, Folder
+from pellucid.cli.output import CONFIG, REPORT, Folder
 from pellucid.cli.pictures import draw
+from pellucid.cli.report import report_page
 from pellucid.cli.settings import Settings, resolve
 from pellucid.cli.source import Source, prepare
 from pellucid.train import Model, classification_report
@@ -126,7 +127,8 @@ def _write(
     outcome: Outcome,
 ) -> None:
     """Write every file of the run but the comparison."""
-    folder.json(CONFIG, _config(settings, source, layers))
+    config = _config(settings, source, layers)
+    folder.json(CONFIG, config)
     folder.write("history.csv", outcome.history.to_csv)
     folder.write("history.json", outcome.history.to_json)
     folder.text(
@@ -140,8 +142,8 @@ def _write(
         folder.csv("confusion_matrix.csv", [["true \\ predicted", *names], *rows])
     _note(model, source)
     folder.write("model.safetensors", model.save)
-    if not settings.no_plots:
-        draw(folder, model, source, outcome)
+    figures = {} if settings.no_plots else draw(folder, model, source, outcome)
+    folder.text(REPORT, report_page(config, model, source, outcome, figures))
     folder.forget_earlier_run()
 
 

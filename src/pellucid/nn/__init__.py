@@ -26,6 +26,7 @@ from pellucid.nn.attention import (
     attention_weights,
     scaled_dot_product_attention,
 )
+from pellucid.nn.capture import capture
 from pellucid.nn.constraints import Constraint, MaxNorm
 from pellucid.nn.containers import Parallel, Residual, Sequential
 from pellucid.nn.conv import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D
@@ -128,6 +129,7 @@ __all__ = [
     "Tanh",
     "TransformerBlock",
     "attention_weights",
+    "capture",
     "initialisers",
     "scaled_dot_product_attention",
 ]

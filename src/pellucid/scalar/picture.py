@@ -16,7 +16,7 @@ from pellucid.scalar.layout import Edge, Layout, Point, layered
 FORMATS = ("svg", "dot", "png")
 CHARACTER, LINE, PAD = 7.3, 16.0, 9.0  # pixels: a character, a line, the margin inside a box
 MARGIN = 16.0
-FILL = {"leaf": "#e8f1fb", "result": "#ffffff", "output": "#fdf0d8"}
+FILL = {"leaf": "#e8f1fb", "result": "#ffffff", "output": "#fdf0d8", "part": "#e6f2ec"}
 BOLD = ' font-weight="bold"'
 INK, FAINT, ACCENT = "#22303c", "#8a99a8", "#c2410c"
 
@@ -39,7 +39,8 @@ class Box:
 class Drawing:
     """A picture of a graph, in one of the `FORMATS`.
 
-    It shows itself in a notebook; `save` writes it to a file.
+    It shows itself in a notebook; `save` writes it to a file. Lines lead to the right, or
+    ``downwards``.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Drawing:
         lit: Iterable[Edge] = (),
         notes: dict[Edge, str] | None = None,
         format: str = "svg",  # noqa: A002 - the word that users of graph drawing know
+        downwards: bool = False,
     ) -> None:
         if format not in FORMATS:
             raise ValueError(f"expected a format among {', '.join(FORMATS)}, got {format!r}")
@@ -57,6 +59,7 @@ class Drawing:
         self.lit = set(lit)
         self.notes = notes or {}
         self.format = format
+        self.downwards = downwards
         self._layout: Layout | None = None
 
     @property
@@ -95,11 +98,15 @@ class Drawing:
     def layout(self) -> Layout:
         """Return where everything goes; it is computed once."""
         if self._layout is None:
-            widths = [box_width(box) for box in self.boxes]
+            widths, height = [box_width(box) for box in self.boxes], box_height(self.boxes)
+            if self.downwards:
+                across = layered([height] * len(widths), max(widths), self.edges, (46.0, 28.0))
+                self._layout = turned(across)
+                return self._layout
             room: dict[int, float] = {}  # before the boxes whose lines are written on
             for (_, target), note in self.notes.items():
                 room[target] = max(room.get(target, 0.0), text_width(note) + 6 * PAD)
-            self._layout = layered(widths, box_height(self.boxes), self.edges, (56.0, 14.0), room)
+            self._layout = layered(widths, height, self.edges, (56.0, 14.0), room)
         return self._layout
 
     def __str__(self) -> str:
@@ -115,6 +122,16 @@ class Drawing:
         if self.format == "dot":
             return self.dot
         return f"Drawing of {len(self.boxes)} values; save('graph.svg') writes it to a file"
+
+
+def turned(layout: Layout) -> Layout:
+    """Return a layout whose lines lead down in place of to the right."""
+    return Layout(
+        [(y, x) for x, y in layout.centres],
+        {edge: [(y, x) for x, y in route] for edge, route in layout.routes.items()},
+        layout.height,
+        layout.width,
+    )
 
 
 def box_height(boxes: Sequence[Box]) -> float:
@@ -150,8 +167,9 @@ def to_svg(drawing: Drawing) -> str:
         parts.append(svg_box(drawing.boxes[number], x, y, box_width(drawing.boxes[number]), height))
     for edge, text in drawing.notes.items():
         x, y = note_place(drawing, edge)
+        ink, bold = (ACCENT, BOLD) if edge in drawing.lit else (INK, "")
         parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" fill="{ACCENT}" text-anchor="middle" font-weight="bold"'
+            f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}" text-anchor="middle"{bold}'
             f' stroke="#ffffff" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
         )
     return "\n".join([*parts, "</g></svg>"]) + "\n"
@@ -191,17 +209,26 @@ def line_middle(box: Box, y: float, number: int) -> float:
 
 def way(drawing: Drawing, edge: Edge) -> list[Point]:
     """Return a start and then the control points of cubic curves, from box to box."""
-    layout = drawing.layout()
-    (left, start), (right, end) = (layout.centres[node] for node in edge)
-    points = [(left + box_width(drawing.boxes[edge[0]]) / 2, start)]
-    route = layout.routes[edge]
+    source, target = (drawing.layout().centres[node] for node in edge)
+    ends = [extent(drawing, node) / 2 for node in edge]
+    route = drawing.layout().routes[edge]
+    if drawing.downwards:  # as if it led to the right, and then turned
+        source, target, *route = ((y, x) for x, y in (source, target, *route))
+    (left, start), (right, end) = source, target
+    points = [(left + ends[0], start)]
     for number, (x, y) in enumerate(route):
         x0, y0 = points[-1]
         middle = (x0 + x) / 2 if number % 2 else x0  # straight, and then a bend
         points += [(middle, y0), (middle, y), (x, y)]
     x0, y0 = points[-1]
-    edge_of_box = right - box_width(drawing.boxes[edge[1]]) / 2
-    return [*points, (x0, y0), (edge_of_box, end), (edge_of_box, end)]
+    edge_of_box = right - ends[1]
+    points += [(x0, y0), (edge_of_box, end), (edge_of_box, end)]
+    return [(y, x) for x, y in points] if drawing.downwards else points
+
+
+def extent(drawing: Drawing, node: int) -> float:
+    """Return how long a box is along the lines."""
+    return box_height(drawing.boxes) if drawing.downwards else box_width(drawing.boxes[node])
 
 
 def note_place(drawing: Drawing, edge: Edge) -> Point:
@@ -210,6 +237,8 @@ def note_place(drawing: Drawing, edge: Edge) -> Point:
     There lines stand apart; further on they run together.
     """
     (x, y), _ = drawing.layout().routes[edge][-2:]
+    if drawing.downwards:
+        return x + text_width(drawing.notes[edge]) / 2 + PAD / 2, y + LINE
     return x + PAD + text_width(drawing.notes[edge]) / 2, y
 
 
@@ -220,7 +249,7 @@ def to_dot(drawing: Drawing) -> str:
     """Return the graph in the DOT language."""
     lines = [
         "digraph {",
-        "  rankdir=LR;",
+        f"  rankdir={'TB' if drawing.downwards else 'LR'};",
         '  node [shape=box, style=filled, fontname="monospace"];',
     ]
     for number, box in enumerate(drawing.boxes):
@@ -282,8 +311,8 @@ def to_png(drawing: Drawing) -> bytes:
             axes.text(*place, line, color=INK, weight=bold, zorder=3, **style)
     for edge, text in drawing.notes.items():
         back = {"fc": "white", "ec": "none", "pad": 1}
-        spot = note_place(drawing, edge)
-        axes.text(*spot, text, color=ACCENT, ha="center", zorder=4, bbox=back, **style)
+        spot, ink = note_place(drawing, edge), ACCENT if edge in drawing.lit else INK
+        axes.text(*spot, text, color=ink, ha="center", zorder=4, bbox=back, **style)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=dpi)
     return out.getvalue()

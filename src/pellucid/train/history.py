@@ -9,10 +9,16 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pellucid.errors import unknown
+from pellucid.figures.curves import training_curves
+from pellucid.figures.html import table
 from pellucid.files import write_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Mode: TypeAlias = Literal["min", "max"]
 
@@ -77,6 +83,15 @@ class History(Mapping[str, list[float]]):
             mode = "min"
         return direction(name, mode)
 
+    def plot(self, *, ax: Axes | None = None) -> Figure:
+        """Return a picture of every value by epoch; see `viz.training_curves`.
+
+        Raises:
+            ValueError: no epoch was recorded.
+            ImportError: matplotlib is not installed.
+        """
+        return training_curves(self, ax=ax)
+
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row an epoch, atomically."""
         text = io.StringIO()
@@ -117,6 +132,18 @@ class History(Mapping[str, list[float]]):
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={numbers[-1]:.4g}" for name, numbers in self._values.items())
         return f"History({self.epochs} epochs{': ' if last else ''}{last})"
+
+    def _repr_html_(self) -> str:
+        """Return first, best and last value of each name as a table."""
+        rows = []
+        for name, numbers in self._values.items():
+            told = ""
+            if name != "lr" and not all(map(math.isnan, numbers)):
+                epoch = self.best_epoch(name)
+                told = f"{numbers[epoch - 1]:.4g} (epoch {epoch})"
+            rows.append((name, f"{numbers[0]:.4g}", told, f"{numbers[-1]:.4g}"))
+        epochs = f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}"
+        return table((epochs, "first", "best", "last"), rows)
 
 
 def direction(name: str, mode: Mode | None = None) -> int:

@@ -326,15 +326,16 @@ class Model:
         labels = inputs.labels(self.loss, prediction, self.loss.threshold)
         return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
-    def summary(self, input_shape: Sequence[int] | None = None) -> Summary:
-        """Return a table of layers with output shapes and parameters; print it to see it.
+    def summary(self, input_shape: Sequence[int] | None = None, batch_size: int = 32) -> Summary:
+        """Return a table of layers: shapes, parameters, FLOPs, activations; print it to see it.
 
         Args:
             input_shape: shape of one example; by default that of the data seen last, or what the
                 first `Dense` layer takes.
+            batch_size: examples whose activations are counted.
         """
         shape = tuple(input_shape) if input_shape is not None else self.input_shape
-        return summarise(self.network, shape)
+        return summarise(self.network, shape, batch_size)
 
     # keeping it
 

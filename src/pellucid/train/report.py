@@ -6,7 +6,6 @@ one, or take its numbers with `to_dict()`.
 
 from __future__ import annotations
 
-import html
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.figures.html import table
 from pellucid.train import metrics
 
 _HEADERS = ("precision", "recall", "f1-score", "support")
@@ -69,7 +69,7 @@ class ClassificationReport:
 
     def _repr_html_(self) -> str:
         classes, averages = self._rows()
-        return _html_table(("", *_HEADERS), classes + averages)
+        return table(("", *_HEADERS), classes + averages)
 
     def _rows(self) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
         """Return the rows of the classes and those of the averages, as text."""
@@ -110,7 +110,7 @@ class RegressionReport:
         return "\n".join(f"{name:>{left}}  {value:>{right}}" for name, value in rows)
 
     def _repr_html_(self) -> str:
-        return _html_table(("", "value"), self._rows())
+        return table(("", "value"), self._rows())
 
     def _rows(self) -> list[tuple[str, str]]:
         scores = [
@@ -158,13 +158,13 @@ def classification_report(
         score(y_true, y_pred, average=None, classes=labels)
         for score in (metrics.precision, metrics.recall, metrics.f1)
     ]  # three of shape (k,)
-    table = np.stack(scores, axis=1)  # (k, 3)
-    rows = [_class_scores(row, n) for row, n in zip(table, support, strict=True)]
+    grid = np.stack(scores, axis=1)  # (k, 3)
+    rows = [_class_scores(row, n) for row, n in zip(grid, support, strict=True)]
     return ClassificationReport(
         per_class=dict(zip(names, rows, strict=True)),
         accuracy=metrics.accuracy(y_true, y_pred),
-        macro=_class_scores(table.mean(axis=0), support.sum()),
-        weighted=_class_scores(np.average(table, axis=0, weights=support), support.sum()),
+        macro=_class_scores(grid.mean(axis=0), support.sum()),
+        weighted=_class_scores(np.average(grid, axis=0, weights=support), support.sum()),
         confusion=confusion,
         digits=digits,
     )
@@ -237,15 +237,3 @@ def _width(text: str) -> int:
 def _line(cells: Sequence[str], width: int) -> str:
     name, *numbers = cells
     return " " * (width - _width(name)) + name + "".join(f" {cell:>10}" for cell in numbers)
-
-
-def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose cells are escaped, with the first cell of a row as its heading."""
-    head = "".join(f"<th>{html.escape(header)}</th>" for header in headers)
-    body = "".join(
-        f"<tr><th>{html.escape(name)}</th>"
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        + "</tr>"
-        for name, *cells in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,4 +1,4 @@
-"""What a classifier of two inputs answers everywhere in the plane."""
+"""What a classifier or a regressor of two inputs answers everywhere in the plane."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid.viz import checks, style
+from pellucid.figures import style
+from pellucid.train import Model
+from pellucid.viz import checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +22,7 @@ _PALEST, _STRONGEST = 0.10, 0.55  # how much class colour a region has, from a t
 
 
 def decision_boundary(
-    predict: Callable[[NDArray[np.float32]], ArrayLike],
+    predict: Model | Callable[[NDArray[np.float32]], ArrayLike],
     x: ArrayLike,
     y: ArrayLike,
     class_names: Sequence[str] | None = None,
@@ -30,11 +32,13 @@ def decision_boundary(
 ) -> Figure:
     """Draw the regions that a classifier of two inputs assigns to its classes, and the points.
 
-    `predict` maps float32 (M, 2) to probabilities (M, C), or to the probability of class 1 as
-    (M, 1) or (M,); it is called once, with M = resolution^2 points of a grid around the points
-    `x` (N, 2), labelled `y` (N,) from 0. A region has the colour of its likeliest class, stronger
-    where the classifier is surer: its share of colour grows linearly from a tie, 1 / C, to 1.
-    Lines run where the two likeliest classes tie.
+    `predict` is a `Model`, or a function of float32 (M, 2) to probabilities (M, C), or to the
+    probability of class 1 as (M, 1) or (M,); it is called once, with M = resolution^2 points of a
+    grid around the points `x` (N, 2), labelled `y` (N,) from 0. A region has the colour of its
+    likeliest class, stronger where the classifier is surer: its share of colour grows linearly
+    from a tie, 1 / C, to 1. Lines run where the two likeliest classes tie. A model whose loss is
+    none of probabilities, such as hinge, has regions of one strength; for a model of a regression
+    the picture is that of `regression_surface`.
 
     Raises:
         TypeError: the labels are not integers, or `class_names` is a single string.
@@ -42,10 +46,12 @@ def decision_boundary(
             classes, probabilities of another shape or range, or a resolution below 2.
         ImportError: matplotlib is not installed.
     """
+    if isinstance(predict, Model) and predict.loss.task == "regression":
+        return regression_surface(predict, x, y, resolution, ax=ax)
     points = _checked(x, resolution)
     first, second = (_ticks(points[:, axis], resolution) for axis in (0, 1))  # (resolution,) each
-    grid = np.stack(np.meshgrid(first, second), axis=-1).astype(np.float32)  # (r, r, 2)
-    answers = predict(grid.reshape(-1, 2))
+    ask = _probabilities_of(predict) if isinstance(predict, Model) else predict
+    answers = ask(_grid(first, second))
     probabilities = checks.as_probabilities(answers, resolution**2, "predict")  # (r * r, C)
     classes = probabilities.shape[1]
     labels = checks.as_class_labels(y, len(points), classes, "y")
@@ -55,6 +61,90 @@ def decision_boundary(
     _draw_regions(axes, first, second, probabilities.reshape(resolution, resolution, classes))
     _draw_points(axes, points, labels, names)
     return figure
+
+
+def regression_surface(
+    predict: Model | Callable[[NDArray[np.float32]], ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    resolution: int = 200,
+    *,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw the number that a regressor of two inputs answers everywhere, and the points.
+
+    `predict` is a `Model`, or a function of float32 (M, 2) to numbers (M,) or (M, 1). The darker,
+    the larger; lines join places of one answer. The points `x` (N, 2) are filled by the same scale
+    with their own `y`, (N,) or (N, 1), so that a point that vanishes into its surroundings is met.
+
+    Raises:
+        ValueError: `x` is not (N, 2), numbers of another shape or not finite, or a resolution
+            below 2.
+        ImportError: matplotlib is not installed.
+    """
+    points = _checked(x, resolution)
+    first, second = (_ticks(points[:, axis], resolution) for axis in (0, 1))
+    ask = predict.predict if isinstance(predict, Model) else predict
+    surface = _numbers(ask(_grid(first, second)), resolution**2, "predict")
+    truth = _numbers(y, len(points), "y")
+    both = np.concatenate([surface, truth])
+    low, high = both.min(), both.max()
+    scale = {"cmap": style.blues(), "vmin": low, "vmax": high if high > low else low + 1.0}
+    figure, [axes] = style.panels(ax, 1, 1, 5.8, 4.6)
+    style.dress(axes, "x1", "x2", grid=False)
+    picture = surface.reshape(resolution, resolution)
+    shown = axes.imshow(
+        picture, extent=_extent(first, second), origin="lower", aspect="auto", **scale
+    )
+    if picture.max() > picture.min():
+        axes.contour(
+            first, second, picture, levels=9, colors="white", linewidths=0.7, linestyles="-"
+        )
+    across, up = points[:, 0], points[:, 1]
+    axes.scatter(across, up, s=52, color="white", linewidths=0.0, zorder=2.5)  # seen on dark
+    axes.scatter(across, up, s=30, c=truth, edgecolors=style.INK, linewidths=0.8, zorder=3, **scale)
+    style.colour_bar(figure, shown, "y (points: true, surface: predicted)", ax=axes)
+    return figure
+
+
+def _probabilities_of(model: Model) -> Callable[[NDArray[np.float32]], ArrayLike]:
+    """Return what answers with the model's probabilities, or with 0 and 1 where it has none."""
+    if model.loss.probabilistic:
+        return model.predict_proba
+
+    def sure(points: NDArray[np.float32]) -> NDArray[np.float64]:
+        classes = max(2, model.predict(points[:1]).shape[-1])
+        chosen: NDArray[np.float64] = np.eye(classes)[model.predict_classes(points).astype(int)]
+        return chosen
+
+    return sure
+
+
+def _numbers(values: ArrayLike, rows: int, name: str) -> NDArray[np.float64]:
+    """Return one finite number a row as float64 (rows,)."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.shape not in ((rows,), (rows, 1)):
+        raise ValueError(
+            f"{name}: expected one number a row, ({rows},) or ({rows}, 1), got {numbers.shape}; "
+            "draw one output at a time"
+        )
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name}: expected finite numbers to draw, got NaN or infinity")
+    return numbers.reshape(rows)
+
+
+def _grid(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the points of a grid row by row, (r * r, 2)."""
+    return np.stack(np.meshgrid(first, second), axis=-1).astype(np.float32).reshape(-1, 2)
+
+
+def _extent(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[float, float, float, float]:
+    """Return the edges of a picture whose pixels have these centres."""
+    halves = (first[1] - first[0]) / 2, (second[1] - second[0]) / 2
+    across = first[0] - halves[0], first[-1] + halves[0]
+    return *across, second[0] - halves[1], second[-1] + halves[1]
 
 
 def _checked(x: ArrayLike, resolution: int) -> NDArray[np.float64]:
@@ -96,14 +186,13 @@ def _draw_regions(
     sureness = (probabilities.max(axis=-1, keepdims=True) - 1 / classes) / (1 - 1 / classes)
     share = _PALEST + (_STRONGEST - _PALEST) * sureness.clip(0.0, 1.0)  # (r, r, 1)
     picture = 1.0 - share * (1.0 - colours[probabilities.argmax(axis=-1)])  # (r, r, 3)
-    halves = (first[1] - first[0]) / 2, (second[1] - second[0]) / 2
-    extent = (
-        first[0] - halves[0],
-        first[-1] + halves[0],
-        second[0] - halves[1],
-        second[-1] + halves[1],
+    ax.imshow(
+        picture,
+        extent=_extent(first, second),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
     )
-    ax.imshow(picture, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
     for index in range(classes if classes > 2 else 1):
         lead = probabilities[..., index] - np.delete(probabilities, index, axis=-1).max(axis=-1)
         if lead.min() < 0.0 < lead.max():  # without a tie, some versions of matplotlib warn

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.figures import style
 from pellucid.train import metrics
 from pellucid.train.report import name_classes
-from pellucid.viz import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,10 +47,9 @@ def confusion_matrix(
     figure, [axes] = style.panels(ax, 1, 1, *_size(names))
     shade, top = (rates, 1.0) if normalize else (counts, max(counts.max(), 1))
     image = axes.imshow(shade, cmap=style.blues(), vmin=0.0, vmax=top, aspect="equal")
-    bar = figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.035, 1.0)))
-    bar.set_label("share of the true class" if normalize else "rows", fontsize=style.LABEL_SIZE)
-    bar.ax.tick_params(labelsize=style.TICK_SIZE, length=3)
-    bar.outline.set_visible(False)
+    scale = axes.inset_axes((1.03, 0.0, 0.035, 1.0))
+    label = "share of the true class" if normalize else "rows"
+    style.colour_bar(figure, image, label, cax=scale)
     _label(axes, names)
     _write_cells(axes, counts, rates if normalize else None, shade / top)
     return figure

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.figures import style
 from pellucid.train import metrics
-from pellucid.viz import style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

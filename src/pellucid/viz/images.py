@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid.viz import checks, style
+from pellucid.figures import style
+from pellucid.viz import checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

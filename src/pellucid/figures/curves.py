@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid.viz import style
+from pellucid.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

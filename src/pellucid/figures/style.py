@@ -11,11 +11,12 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.gridspec import GridSpecBase
@@ -111,6 +112,7 @@ def dress(ax: Axes, xlabel: str, ylabel: str, *, grid: bool = True) -> None:
     ax.set_xlabel(plain(xlabel), fontsize=LABEL_SIZE, color=INK)
     ax.set_ylabel(plain(ylabel), fontsize=LABEL_SIZE, color=INK)
     ax.tick_params(labelsize=TICK_SIZE, colors=INK, length=3)
+    ax.tick_params(which="minor", colors=INK)
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(MUTED)
@@ -142,6 +144,16 @@ def legend_above(host: Axes | Figure, entries: Sequence[tuple[str, Artist]], col
         text.set_text(plain(label))
 
 
+def colour_bar(figure: Figure, shown: Any, label: str, **place: Any) -> Colorbar:
+    """Add the colours of what is shown as a scale; `place` is that of `Figure.colorbar`."""
+    bar = figure.colorbar(shown, **place)
+    bar.set_label(label, fontsize=LABEL_SIZE, color=INK)
+    bar.ax.tick_params(labelsize=TICK_SIZE, colors=INK, length=3)
+    bar.ax.grid(visible=False)
+    bar.outline.set_visible(False)
+    return bar
+
+
 def class_colours(count: int) -> list[str]:
     """Return one colour a class: Okabe and Ito's while they last, else steps of viridis."""
     if count <= len(CLASS_COLOURS):
@@ -155,9 +167,24 @@ def class_colours(count: int) -> list[str]:
 
 def blues() -> Colormap:
     """Return a map from white to dark blue whose lightness falls steadily, so grey shows it too."""
+    return _colour_map("pellucid", ["#FFFFFF", "#7FBCE6", BLUE, "#00304D"])
+
+
+def signed() -> Colormap:
+    """Return a map for numbers around zero: dark blue below, grey at zero, pale yellow above.
+
+    Its lightness rises steadily, so that the sign can be read in grey as well.
+    """
+    colours = ["#001B3A", BLUE, "#A6A6A6", "#F2C14E", "#FFF8DC"]
+    return _colour_map("pellucid signed", colours)
+
+
+def _colour_map(name: str, colours: Sequence[str]) -> Colormap:
+    """Return a map that runs evenly through the colours."""
+    _picture_class()  # says what to install
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("pellucid", ["#FFFFFF", "#7FBCE6", BLUE, "#00304D"])
+    return LinearSegmentedColormap.from_list(name, colours)
 
 
 def plain(text: str) -> str:

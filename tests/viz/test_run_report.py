@@ -1,0 +1,112 @@
+"""The page of a run: all of it is there, in one file, and escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pellucid import nn
+from pellucid.figures.html import table
+from pellucid.train import History, Model, classification_report
+from pellucid.viz import layer_statistics, run_report, training_curves
+from viz.test_graph import parsed
+
+EVIL = "<script>alert('x')</script> & \"co\""
+
+
+@dataclass
+class Found:
+    title: str
+    severity: str = "warning"
+    layer: str = ""
+    evidence: str = ""
+    cause: str = ""
+    advice: str = ""
+
+
+def full(text: str = "plain") -> str:
+    """Return a page with every section, in which a text stands wherever one can."""
+    history = History({"loss": [1.0, 0.5], text: [0.1, 0.2]}, stopped=text)
+    net = nn.Sequential(nn.Dense(2, 3, "relu"), nn.Dense(3, 2), rng=0)
+    return run_report(
+        text,
+        headline=text,
+        command=text,
+        configuration={text: text, "a": {text: [text, 1]}, "unset": None},
+        history=history,
+        scores=classification_report([0, 1, 1], [0, 1, 0], [text, "b"]),
+        pictures={text: training_curves({"loss": [1.0, 0.5]})},
+        mistakes=((text, "b"), [(text, text)]),
+        summary=Model(net, "cross_entropy").summary(),
+        layers=layer_statistics(net, np.ones((2, 2))),
+        findings=[Found(text, "note", text, text, text, text)],
+        environment={text: text},
+    )
+
+
+def test_every_section_is_there() -> None:
+    headings = re.findall(r"<h2>(.*?)</h2>", full())
+    assert headings == [
+        "Findings", "Test", "Pictures", "Worst mistakes", "Training", "Network",
+        "Layers after training", "Configuration", "Environment", "Command",
+    ]  # fmt: skip
+    for text in ("Stopped early: plain", "FLOPs for one example", "a.plain", "plain, 1"):
+        assert text in full()
+    assert "unset" not in full()
+
+
+def test_sections_without_content_are_left_out() -> None:
+    page = run_report("t")
+    parsed(page)
+    assert "<h2>" not in page
+    assert "<h2>" not in run_report("t", history=History(), pictures={}, mistakes=((), ()))
+
+
+def test_the_page_is_well_formed_and_needs_nothing() -> None:
+    for text in ("plain", EVIL):
+        page = full(text)
+        tags = parsed(page)
+        assert not {"script", "link", "iframe", "object"} & set(tags)
+        assert "://" not in page
+        assert set(re.findall(r'src="([^,]*),', page)) == {"data:image/png;base64"}
+
+
+def test_whatever_comes_from_outside_is_escaped() -> None:
+    page = full(EVIL)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") > 10
+
+
+def test_pictures_are_held_by_the_page() -> None:
+    data = re.search(r"base64,([^\"]+)", full())
+    assert data
+    image = Image.open(io.BytesIO(base64.b64decode(data[1])))
+    assert image.format == "PNG"
+    assert '<img alt="plain"' in full()
+
+
+def test_findings_come_with_the_most_urgent_first() -> None:
+    findings = [Found("c", "note"), Found("b"), Found("a", "error", "layers.0", "e", "why", "do")]
+    page = run_report("t", findings=findings)
+    assert re.findall(r"<h3>(\w+): (\w)", page) == [
+        ("Error", "a"), ("Warning", "b"), ("Note", "c"),
+    ]  # fmt: skip
+    for text in ("<code>layers.0</code>", "<b>Evidence:</b> e", "<b>Cause:</b> why", "Advice"):
+        assert text in page
+    assert page.count("<b>") == 3
+    assert "Nothing was found wrong." in run_report("t", findings=[])
+    with pytest.raises(ValueError, match="severity among error, warning, note, got 'bad'"):
+        run_report("t", findings=[Found("a", "bad")])
+
+
+def test_tables_have_words_on_the_left_and_numbers_on_the_right() -> None:
+    html = table(("a", "b", "c"), [("x", "<y>", "1")], 2)
+    assert "<th>x</th>" in html
+    assert '<td style="text-align: left">&lt;y&gt;</td>' in html
+    assert "<td>1</td>" in html
