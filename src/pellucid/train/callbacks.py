@@ -278,8 +278,13 @@ def _monitored(name: str | None, run: Run, callback: str) -> str | None:
         return name
     if run.stopped:  # in the middle of the epoch, which was not validated then
         return None
-    values = (entry for entry in run.logs if entry != "lr")
+    values = [entry for entry in run.logs if entry != "lr"]
+    unvalidated = name.startswith("val_") and "val_loss" not in values
+    metric = name.removeprefix("val_")
+    fixes = ["pass validation_data or validation_split for the val_ ones"] if unvalidated else []
+    if metric not in values:
+        fixes.append(f'for "{metric}" name it in metrics=[...] of Model, if it is one')
     raise ValueError(
-        f"{callback}: expected monitor to be one of {', '.join(values)}, got {name!r}; pass "
-        "validation_data or validation_split for the val_ ones"
+        f"{callback}: expected monitor to be one of {', '.join(values)}, got {name!r}; "
+        f"{'; '.join(fixes)}"
     )
