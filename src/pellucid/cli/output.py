@@ -31,6 +31,7 @@ NAMES = (
     "confusion_matrix.csv",
     "model.safetensors",
     "comparison.json",
+    "doctor.json",
     *PICTURES,
 )
 

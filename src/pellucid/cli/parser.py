@@ -161,5 +161,10 @@ def _output(group: argparse._ArgumentGroup) -> None:
         metavar="LIBRARY",
         help="sklearn: train its network of the same shape on the same rows, and show both",
     )
+    group.add_argument(
+        "--doctor",
+        action="store_true",
+        help="look for faults that give no error: dead units, wrong learning rates, leaks, ...",
+    )
     group.add_argument("--quiet", action="store_true", help="print the last line only")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
     outcome = learn(model, settings, source, verbose=not options.quiet)
     stopped = outcome.history.stopped
     console.say(f"\ntest of {_tested(source)}, in evaluation mode\n\n{outcome.report}\n")
+    if outcome.findings is not None:
+        console.draw("doctor", outcome.findings)
     _write(folder, settings, source, layers, model, outcome)
     if settings.compare and not stopped.startswith((INTERRUPTED, DIVERGED)):
         compare(settings, source, model, outcome, folder, console)
@@ -139,6 +141,8 @@ def _write(
         names = source.test.class_names
         rows = [[name, *counts] for name, counts in zip(names, outcome.confusion, strict=True)]
         folder.csv("confusion_matrix.csv", [["true \\ predicted", *names], *rows])
+    if outcome.findings is not None:
+        folder.json("doctor.json", outcome.findings.to_dicts())
     notes = {name: to_json(value) for name, value in _model_notes(source, layers).items()}
     folder.write("model.safetensors", lambda path: save_parameters(model.network, path, notes))
     if not settings.no_plots:

@@ -102,8 +102,8 @@ class Dense(Module):
             )
         if shape:
             return (
-                f"{message}; Dense({shape[-1]}, {units}) would fit this input, or pass the {wanted} "
-                f"feature{'s' * (wanted > 1)} that this layer was made for"
+                f"{message}; Dense({shape[-1]}, {units}) would fit this input, or pass the "
+                f"{wanted} feature{'s' * (wanted > 1)} that this layer was made for"
             )
         return message
 

@@ -47,6 +47,10 @@ class Source(Protocol):
         """Return an iterator over the batches of one epoch."""
         ...
 
+    def known(self) -> Batch:
+        """Return rows without asking for new ones: all of them, or those of the last batch."""
+        ...
+
 
 class FromArrays:
     """Batches of rows of arrays, shuffled anew in each epoch if there is a generator."""
@@ -65,6 +69,10 @@ class FromArrays:
         """Return an iterator over the batches of one epoch."""
         indices = batch_indices(len(self.whole.x), self.batch_size, self.order)
         return (self.whole.rows(index) for index in indices)
+
+    def known(self) -> Batch:
+        """Return all rows."""
+        return self.whole
 
 
 class FromLoader:
@@ -94,6 +102,7 @@ class FromLoader:
                 "makes it, an object with __iter__, or list(...) of it"
             )
         self.batches, self.check, self.name = batches, check, name
+        self._latest: Batch
         self._waiting: Iterator[Batch] | None = self._start()
 
     @property
@@ -122,12 +131,18 @@ class FromLoader:
                 "only; leave the weights out for equal ones"
             )
 
+    def known(self) -> Batch:
+        """Return the last batch that came."""
+        return self._latest
+
+    def _checked(self) -> Iterator[Batch]:
+        for i, batch in enumerate(iter_batches(self.batches), start=1):
+            self._latest = self.check(batch, f"batch {i} of {self.name}")
+            yield self._latest
+
     def _start(self) -> Iterator[Batch]:
         """Return an iterator whose first batch has been looked at."""
-        checked = (
-            self.check(batch, f"batch {i} of {self.name}")
-            for i, batch in enumerate(iter_batches(self.batches), start=1)
-        )
+        checked = self._checked()
         for first in checked:
             return chain([first], checked)
         raise ValueError(

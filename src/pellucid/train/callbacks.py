@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pellucid.arrays import Array
-from pellucid.nn import Module
+from pellucid.autograd import Tensor
+from pellucid.nn import Loss, Module
 from pellucid.optim import Optimizer
 from pellucid.optim.checks import is_number
+from pellucid.train import doctor
+from pellucid.train.batches import Source
+from pellucid.train.doctor import Case, Diagnosis, Finding
 from pellucid.train.history import History, Mode, direction
 
 
@@ -20,6 +25,7 @@ class Run:
 
     Where the learning rate is a schedule, logs and history hold that of each epoch's last update as
     "lr". A callback that changes the rate sets ``reports_lr`` in `on_fit_begin` to have it there.
+    ``predict`` makes of examples what ``loss`` takes; ``training`` and ``validation`` are the data.
     """
 
     network: Module
@@ -32,6 +38,10 @@ class Run:
     logs: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
     reports_lr: bool = False
+    loss: Loss | None = None
+    predict: Callable[[Array], Tensor] | None = None
+    training: Source | None = None
+    validation: Source | None = None
 
     def __post_init__(self) -> None:
         self.reports_lr = self.reports_lr or callable(self.optimizer.lr)
@@ -258,6 +268,91 @@ class ReduceLROnPlateau(Callback):
         rate = optimizer.rate(optimizer.steps + 1)
         if rate > self.min_lr:
             optimizer.scale *= max(self.factor, self.min_lr / rate)
+
+
+class Doctor(Callback):
+    """Look for faults that give no error while training goes on; say what was found at the end.
+
+    Before training, after epochs 1, 2, 4, 8, ... and at the end it passes a few rows through the
+    network, forward and backward, with instruments attached, and looks at data and history. It
+    changes nothing: with and without it training gives the same bits. In the midst of training it
+    leaves an examination out where it would take more than 3 % of the time so far. See
+    `docs/doctor.md` for what it looks for, and `Model.diagnose` for the same without training.
+
+    ``findings`` holds what was found, also while training goes on, one of a kind.
+
+    Args:
+        rows: how many to pass through.
+        report: whether to print the findings when training ends; without any it prints nothing.
+    """
+
+    def __init__(self, rows: int = 64, report: bool = True) -> None:
+        if not isinstance(rows, int) or isinstance(rows, bool) or rows < 2:
+            raise ValueError(f"Doctor: expected rows of at least 2, got {rows!r}; try 64")
+        self.rows = rows
+        self.report = report
+        self.findings = Diagnosis()
+        self._first = math.nan
+        self._began = self._spent = 0.0
+        self._moves: dict[str, float] = {}
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Look at the data, and at the network as it is."""
+        self.findings, self._spent, self._moves = Diagnosis(), 0.0, {}
+        self._began = time.perf_counter()
+        case, rows = self._case(run), _source(run).known()
+        held = None if run.validation is None else run.validation.known()
+        self._note("before training", doctor.at_start(case, rows, held))
+        self._first = self._look(case, "before training")
+        self._spent = time.perf_counter() - self._began
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Look again after epochs 1, 2, 4, 8, ..., if that takes no share of the time."""
+        now = time.perf_counter()
+        costly = self._spent > 0.03 * (now - self._began)
+        if run.epoch & (run.epoch - 1) or costly or run.stopped or run.epoch == run.epochs:
+            return
+        self._look(self._case(run), f"after epoch {run.epoch}")
+        self._spent += time.perf_counter() - now
+
+    def on_fit_end(self, run: Run) -> None:
+        """Look at the whole of the run, and say what was found."""
+        case, when = self._case(run), f"after epoch {run.epoch}"
+        history = {name: list(values) for name, values in run.history.items()}
+        if run.epoch:
+            self._look(case, when)
+            rows = _source(run).known()
+            end = doctor.at_end(case, rows, history, self._first, run.stopped, self._moves)
+            self._note(when, end)
+        if self.report and self.findings:
+            print(f"\n{self.findings}")
+
+    def _look(self, case: Case, when: str) -> float:
+        """Pass rows through the network; return their loss."""
+        seen = doctor.read(case)
+        self._moves = seen.moves
+        self._note(when, doctor.check(case, seen))
+        return seen.loss
+
+    def _note(self, when: str, findings: Iterable[Finding]) -> None:
+        """Keep what is new, with the time it was first seen."""
+        for finding in findings:
+            if finding.kind not in self.findings.kinds:
+                self.findings = Diagnosis([*self.findings, replace(finding, when=when)])
+
+    def _case(self, run: Run) -> Case:
+        known = _source(run).known()
+        some = doctor.spread(len(known.x), self.rows)
+        size = getattr(run.training, "batch_size", len(known.x))
+        if run.loss is None or run.predict is None:
+            raise ValueError("Doctor: expected a run of Model.fit, got one without loss; use watch")
+        return Case(run.network, run.loss, run.predict, run.optimizer, known.rows(some), size)
+
+
+def _source(run: Run) -> Source:
+    if run.training is None:
+        raise ValueError("Doctor: expected a run of Model.fit, got one without data; use watch")
+    return run.training
 
 
 def _check_epochs(kind: str, name: str, value: Any, least: int) -> None:
