@@ -61,7 +61,7 @@ def _scale_of_inputs(network: Module, rows: Batch) -> Iterator[Finding]:
             f"deviation {x[:, worst].std():.4g})",
             "large inputs make large sums: activations saturate, and the loss is steep along some "
             "weights and flat along others, so that no single learning rate suits them all",
-            "bring each feature to mean 0 and deviation 1 with data.StandardScaler, fitted on the "
+            "bring each feature to mean 0 and deviation 1 with data.Standardizer, fitted on the "
             "training rows; divide pixels by 255",
         )
     elif 0 < rms[worst] < SMALL:
@@ -72,7 +72,7 @@ def _scale_of_inputs(network: Module, rows: Batch) -> Iterator[Finding]:
             "",
             f"no feature has a root mean square above {rms[worst]:.2g}",
             "small inputs make small sums and small gradients: the first layer hardly learns",
-            "bring each feature to mean 0 and deviation 1 with data.StandardScaler",
+            "bring each feature to mean 0 and deviation 1 with data.Standardizer",
         )
 
 
@@ -94,7 +94,7 @@ def _scale_of_targets(rows: Batch) -> Iterator[Finding]:
             f"deviation {y.std():.4g})",
             "a new network predicts numbers around 0, so the loss and its gradients begin with "
             "the square of that distance",
-            "train on (y - mean) / deviation, as data.StandardScaler makes it, and turn "
+            "train on (y - mean) / deviation, as data.Standardizer makes it, and turn "
             "predictions back with inverse_transform",
         )
 
