@@ -10,6 +10,7 @@ import pytest
 import errors_page
 from pellucid.errors import ELSEWHERE, unknown
 from pellucid.nn import ACTIVATIONS, LOSSES
+from pellucid.train import metrics
 
 TEXT = errors_page.PAGE.read_text(encoding="utf-8")
 PROGRAMS = errors_page.programs(TEXT)
@@ -55,6 +56,13 @@ def test_a_program_without_an_error_is_refused() -> None:
 def test_what_other_libraries_call_a_loss_is_understood(name: str) -> None:
     assert f"did you mean {ELSEWHERE[name]!r}?" in str(unknown("loss", name, LOSSES))
     assert ELSEWHERE[name] in LOSSES
+
+
+def test_every_name_that_is_suggested_is_known() -> None:
+    assert set(ELSEWHERE.values()) <= {*LOSSES, *ACTIVATIONS, *metrics.__all__}
+    for metric in ("acc", "r2_score", "auc"):
+        with pytest.raises(ValueError, match=f"did you mean '{ELSEWHERE[metric]}'"):
+            metrics.get(metric)
 
 
 def test_a_name_of_another_kind_is_not_suggested() -> None:

@@ -461,6 +461,14 @@ def test_a_loader_is_asked_for_nothing_more() -> None:
     assert doctor.findings.kinds == []
 
 
+def test_a_small_last_batch_of_a_loader_is_not_taken_for_the_batch_size() -> None:
+    net = nn.Sequential(nn.Dense(2, 8), nn.BatchNorm1D(8), nn.ReLU(), nn.Dense(8, 3), rng=0)
+    loader = data.Loader((X[:67], Y[:67]), batch_size=32, seed=0)
+    doctor = Doctor(report=False)
+    model(net).fit(loader, epochs=2, seed=0, verbose=False, callbacks=[doctor])
+    assert doctor.findings.kinds == []
+
+
 # what it says
 
 

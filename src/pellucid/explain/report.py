@@ -67,6 +67,8 @@ class Step:
         shapes = "   ".join(f"{letter} {shape}" for letter, shape in self.shapes.items())
         lines = [f"{self.path}  {self.layer}" if self.path else self.layer]
         lines += [f"    {self.value}", f"        {shapes}"]
+        if self.difference > TOLERANCE:
+            lines.append(f"        FORWARD PASSES DIFFER by {self.difference:.1e}")
         lines += [f"    {equation}" for equation in self.equations]
         return "\n".join([*lines, *_table(self.gradients)])
 

@@ -48,7 +48,7 @@ class Source(Protocol):
         ...
 
     def known(self) -> Batch:
-        """Return rows without asking for new ones: all of them, or those of the last batch."""
+        """Return rows without asking for new ones: all of them, or those of a batch that came."""
         ...
 
 
@@ -102,7 +102,7 @@ class FromLoader:
                 "makes it, an object with __iter__, or list(...) of it"
             )
         self.batches, self.check, self.name = batches, check, name
-        self._latest: Batch
+        self._whole = Batch(np.empty((0, 0)), np.empty(0))  # until the first one comes
         self._waiting: Iterator[Batch] | None = self._start()
 
     @property
@@ -132,13 +132,15 @@ class FromLoader:
             )
 
     def known(self) -> Batch:
-        """Return the last batch that came."""
-        return self._latest
+        """Return the last whole batch that came; one that is smaller than others is none."""
+        return self._whole
 
     def _checked(self) -> Iterator[Batch]:
-        for i, batch in enumerate(iter_batches(self.batches), start=1):
-            self._latest = self.check(batch, f"batch {i} of {self.name}")
-            yield self._latest
+        for i, given in enumerate(iter_batches(self.batches), start=1):
+            batch = self.check(given, f"batch {i} of {self.name}")
+            if len(batch.x) >= len(self._whole.x):
+                self._whole = batch
+            yield batch
 
     def _start(self) -> Iterator[Batch]:
         """Return an iterator whose first batch has been looked at."""

@@ -18,6 +18,7 @@ from pellucid.train.inputs import labels
 LARGE, SMALL = 20.0, 0.01  # root mean squares of a feature between which networks learn easily
 LARGE_TARGET = 100.0
 IMBALANCE = 10.0  # examples of the most frequent class for one of the rarest
+MANY = 20  # classes from which on some are rare by nature, as letters are
 FEW = 50  # rows below which nothing is said of statistics
 SOME = 300  # rows that are looked at where all would take long
 LEAK = 0.05  # share of validation rows met in training, beyond what the data repeat by themselves
@@ -41,10 +42,10 @@ def spread(rows: int, most: int) -> NDArray[np.int64]:
 
 
 def _scale_of_inputs(network: Module, rows: Batch) -> Iterator[Finding]:
-    first = next((m for m in network.modules().values() if _holds_tensors(m)), None)
-    if rows.x.dtype.kind != "f" and isinstance(first, Embedding):
-        return
-    if isinstance(first, Normalisation):
+    modules = list(network.modules().values())
+    first = next((module for module in modules if _holds_tensors(module)), None)
+    tokens = rows.x.dtype.kind != "f" and any(isinstance(m, Embedding) for m in modules)
+    if tokens or isinstance(first, Normalisation):
         return
     x = _flat(rows.x)
     rms = np.sqrt(np.mean(x * x, axis=0))  # (features,)
@@ -105,7 +106,7 @@ def _imbalance(loss: Loss, rows: Batch) -> Iterator[Finding]:
         return
     counts = np.bincount(classes, weights=rows.weight)
     present = np.flatnonzero(counts)
-    if len(present) < 2:
+    if not 2 <= len(present) <= MANY:
         return
     most, least = present[counts[present].argmax()], present[counts[present].argmin()]
     ratio = counts[most] / counts[least]
@@ -125,8 +126,11 @@ def _imbalance(loss: Loss, rows: Batch) -> Iterator[Finding]:
         )
 
 
-def unrelated_labels(loss: Loss, rows: Batch, severity_when_trained: bool) -> Iterator[Finding]:
-    """Yield a finding if neither neighbours nor a linear fit tell anything of the targets."""
+def unrelated_labels(loss: Loss, rows: Batch, trained: bool) -> Iterator[Finding]:
+    """Yield a finding if neither neighbours nor a linear fit tell anything of the targets.
+
+    It is the graver for a network that was trained, and has learned nothing.
+    """
     some = rows.rows(spread(len(rows.x), SOME))
     x, n = _standardised(_flat(some.x)), len(some.x)
     if n < FEW or rows.x.dtype.kind != "f":
@@ -146,7 +150,7 @@ def unrelated_labels(loss: Loss, rows: Batch, severity_when_trained: bool) -> It
         yield Finding(
             "labels-unrelated",
             "Labels look unrelated to the inputs",
-            "error" if severity_when_trained else "warning",
+            "error" if trained else "warning",
             "",
             f"among {n} rows the targets of nearest neighbours correlate by {near:.2f} and a "
             f"linear fit by {linear:.2f} on rows it has not seen; by chance alone that is up to "

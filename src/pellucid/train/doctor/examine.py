@@ -17,7 +17,7 @@ def diagnose(case: Case, rows: Batch, validation: Batch | None) -> Diagnosis:
 
     def findings() -> Iterator[Finding]:
         yield from at_start(case, rows, validation)
-        yield from data.unrelated_labels(case.loss, rows, severity_when_trained=False)
+        yield from data.unrelated_labels(case.loss, rows, trained=False)
         yield from passes.check(case, read(case))
         yield from course.tried(trial(case), passes.baseline(case, rows))
         yield from course.constant(case.loss, outputs(case), case.sample, may_be_new=is_new)
@@ -52,7 +52,7 @@ def at_end(
     yield from course.constant(case.loss, outputs(case), case.sample)
     reached = min(history.get("val_loss") or losses or [math.inf])
     if not reached < 0.95 * passes.baseline(case, rows):
-        yield from data.unrelated_labels(case.loss, rows, severity_when_trained=True)
+        yield from data.unrelated_labels(case.loss, rows, trained=True)
 
 
 def _one_of_a_kind(findings: Iterator[Finding]) -> list[Finding]:

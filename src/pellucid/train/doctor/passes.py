@@ -197,8 +197,8 @@ def _moves(seen: Readings) -> Iterator[Finding]:
             "Updates are very large beside the weights",
             "warning",
             path,
-            f"the next update changes weights by {middle:.2g} of their size in the middle layer, "
-            f"by {extreme:.2g} here; about 1e-3 is usual",
+            f"the next update changes weights by {middle:.2g} of their size (the median of "
+            f"{len(seen.moves)}), these by {extreme:.2g}; about 1e-3 is usual",
             "a step that replaces the weights forgets what they had learned: the learning rate is "
             "too high, or gradients are too large",
             "divide the learning rate by 10, and again until the ratio is near 1e-3",
