@@ -151,7 +151,7 @@ def _explained(
             f"{what}; expected sizes that agree, or are 1, axis by axis from the right"
             f"{_column(arrays)}"
         )
-    return ShapeError(f"{what}; {_fix(op, arrays, params) or error}")
+    return ShapeError(f"{what}; {_fix(op, arrays, params, str(error)) or error}")
 
 
 def _column(arrays: list[Any]) -> str:
@@ -163,9 +163,9 @@ def _column(arrays: list[Any]) -> str:
     return ""
 
 
-def _fix(op: type[Op], arrays: list[Any], params: dict[str, Any]) -> str:
+def _fix(op: type[Op], arrays: list[Any], params: dict[str, Any], said: str) -> str:
     """Return what was expected, for the operations whose array function does not say it well."""
-    if op is Reshape:
+    if op is Reshape and "cannot reshape" in said:
         size, shape = arrays[0].size, params["shape"]
         wanted = math.prod(n for n in shape if n != -1)
         return (
@@ -173,7 +173,7 @@ def _fix(op: type[Op], arrays: list[Any], params: dict[str, Any]) -> str:
             if -1 not in shape
             else f"expected a multiple of {wanted:,} elements, got {size:,}"
         ) + "; give one axis as -1 and it takes what is left, or change the sizes"
-    if op is Concat:
+    if op is Concat and "dimensions" in said:
         axis, shapes = params["axis"], [x.shape for x in arrays]
         if len({len(shape) for shape in shapes}) > 1:
             return "expected as many axes in each; give the others one with reshape"

@@ -25,17 +25,6 @@ class Console:
         first, *rest = text.split("\n")
         self.say("\n".join([f"{heading:<{_HEADING}} {first}", *(" " * 11 + line for line in rest)]))
 
-    def draw(self, heading: str, what: object) -> None:
-        """Print something that has colours on a terminal and plain text elsewhere."""
-        if self.quiet:
-            return
-        if sys.stdout.isatty():
-            from rich.console import Console as Terminal
-
-            Terminal(file=sys.stdout).print(f"{heading}\n", what, sep="\n")
-        else:
-            self.say(f"{heading}\n\n{what}\n")
-
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: str) -> None:
         """Print a table, unless quiet; see `table`."""
         if not self.quiet:

@@ -37,8 +37,10 @@ def run(options: argparse.Namespace) -> int:
     outcome = learn(model, settings, source, verbose=not options.quiet)
     stopped = outcome.history.stopped
     console.say(f"\ntest of {_tested(source)}, in evaluation mode\n\n{outcome.report}\n")
-    if outcome.findings is not None:
-        console.draw("doctor", outcome.findings)
+    if outcome.findings is not None and not options.quiet:
+        console.say("doctor")
+        outcome.findings.print()
+        console.say()
     _write(folder, settings, source, layers, model, outcome)
     if settings.compare and not stopped.startswith((INTERRUPTED, DIVERGED)):
         compare(settings, source, model, outcome, folder, console)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -310,22 +312,22 @@ class Doctor(Callback):
         """Look again after epochs 1, 2, 4, 8, ..., if that takes no share of the time."""
         now = time.perf_counter()
         costly = self._spent > 0.03 * (now - self._began)
-        if run.epoch & (run.epoch - 1) or costly or run.stopped or run.epoch == run.epochs:
-            return
-        self._look(self._case(run), f"after epoch {run.epoch}")
-        self._spent += time.perf_counter() - now
+        is_power_of_2 = run.epoch & (run.epoch - 1) == 0
+        if is_power_of_2 and not costly and not run.stopped and run.epoch < run.epochs:
+            with _harmless():
+                self._look(self._case(run), f"after epoch {run.epoch}")
+            self._spent += time.perf_counter() - now
 
     def on_fit_end(self, run: Run) -> None:
         """Look at the whole of the run, and say what was found."""
-        case, when = self._case(run), f"after epoch {run.epoch}"
-        history = {name: list(values) for name, values in run.history.items()}
-        if run.epoch:
+        with _harmless():
+            case, when = self._case(run), f"after epoch {run.epoch}"
             self._look(case, when)
-            rows = _source(run).known()
+            rows, history = _source(run).known(), dict(run.history.items())
             end = doctor.at_end(case, rows, history, self._first, run.stopped, self._moves)
             self._note(when, end)
         if self.report and self.findings:
-            print(f"\n{self.findings}")
+            self.findings.print()
 
     def _look(self, case: Case, when: str) -> float:
         """Pass rows through the network; return their loss."""
@@ -347,6 +349,16 @@ class Doctor(Callback):
         if run.loss is None or run.predict is None:
             raise ValueError("Doctor: expected a run of Model.fit, got one without loss; use watch")
         return Case(run.network, run.loss, run.predict, run.optimizer, known.rows(some), size)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Let an examination that fails end in a warning: what was trained matters more."""
+    try:
+        yield
+    except Exception as error:
+        text = f"the doctor gave up an examination: {type(error).__name__}: {error}"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def _source(run: Run) -> Source:

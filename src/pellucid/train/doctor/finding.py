@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -87,6 +88,15 @@ class Diagnosis(tuple[Finding, ...]):
     def to_dicts(self) -> list[dict[str, str]]:
         """Return the findings as plain data."""
         return [finding.to_dict() for finding in self]
+
+    def print(self) -> None:
+        """Print the findings: in colour on a terminal, as plain text elsewhere."""
+        if sys.stdout.isatty():
+            from rich.console import Console
+
+            Console(file=sys.stdout).print(self)
+        else:
+            print(f"\n{self}")
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self)) if self else "nothing found"
