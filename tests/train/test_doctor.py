@@ -219,6 +219,19 @@ def test_validation_rows_from_the_training_rows() -> None:
     assert model().diagnose(X, Y, validation_data=apart).kinds == []
 
 
+def test_a_leak_of_images_of_which_few_pixels_are_not_0() -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.random((300, 10, 10, 1)) < 0.03).astype(np.float32)
+    x[:, 0, 1] = rng.random((300, 1))
+    y = (x[:, 0, 1, 0] > 0.5).astype(int)
+    net = nn.Sequential(nn.Flatten(), nn.Dense(100, 2), rng=0)
+    for rows, share in ((slice(100, 150), "100%"), (slice(180, 220), "50%")):
+        found = model(net).diagnose(x[:200], y[:200], validation_data=(x[rows], y[rows]))
+        assert share in only(found, "validation-leak").evidence
+    apart = model(net).diagnose(x[:200], y[:200], validation_data=(x[200:], y[200:]))
+    assert "validation-leak" not in apart.kinds
+
+
 def test_rows_that_repeat_by_nature_are_no_leak() -> None:
     x = np.random.default_rng(0).integers(0, 3, (300, 2)).astype(np.float32)
     y = (x.sum(axis=1) > 2).astype(int)

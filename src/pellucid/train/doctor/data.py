@@ -174,7 +174,9 @@ def leak(training: Batch, validation: Batch) -> Iterator[Finding]:
     def met(rows: Array, least: int) -> int:
         """Return how many of the rows occur in training at least so often."""
         own = np.ascontiguousarray(rows[:, ::step], np.float64).sum(axis=1)
-        low, high = (np.searchsorted(keys, own, side, order) for side in ("left", "right"))
+        margin = 1e-9 * np.abs(own)  # sums of equal rows may be rounded differently
+        low = np.searchsorted(keys, own - margin, "left", order)
+        high = np.minimum(np.searchsorted(keys, own + margin, "right", order), low + SOME)
         return sum(
             int((train[order[a:b]] == row).all(axis=1).sum()) >= least
             for row, a, b in zip(rows, low, high, strict=True)
