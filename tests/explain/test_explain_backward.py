@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import pellucid
 from pellucid import nn, optim, train
 from pellucid.errors import ShapeError
-from pellucid.explain import BackwardReport, backward, explain_backward, losses
+from pellucid.explain import BackwardReport, chain, explain_backward, losses
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(5, 4))
@@ -52,6 +52,13 @@ CASES: dict[str, tuple[nn.Module, Any]] = {
     "global average": (nn.GlobalAvgPool2D(), IMAGES),
     "global average, axes kept": (nn.GlobalAvgPool1D(keepdims=True), SEQUENCE),
     **{name: (kind(), 2 * ROWS) for name, kind in nn.ACTIVATIONS.items()},
+    "residual": (nn.Residual(nn.Dense(4, 6, "relu"), nn.Dense(6, 4), rng=0), ROWS),
+    "residual with a shortcut": (
+        nn.Residual(nn.LayerNorm(4), nn.Dense(4, 3, "tanh"), shortcut=nn.Dense(4, 3), rng=0), ROWS,
+    ),
+    "residual in a residual": (
+        nn.Residual(nn.Dense(4, 4), nn.Residual(nn.Dense(4, 4, "tanh")), nn.Tanh(), rng=0), ROWS,
+    ),
     "gelu by tanh": (nn.GELU(approximate=True), 2 * ROWS),
 }  # fmt: skip
 
@@ -77,7 +84,7 @@ def compared_of(report: BackwardReport) -> list[Any]:
 
 def test_every_rule_has_a_case() -> None:
     kinds = {type(layer) for layer, _ in CASES.values()}
-    assert kinds >= set(backward.RULES)
+    assert kinds >= set(chain.RULES)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +185,18 @@ class Doubled(nn.Dense):
 def test_an_unknown_kind_is_named(layer: nn.Module, name: str) -> None:
     with pytest.raises(TypeError, match=f"got {name}; known are Sequential, Dense"):
         explain_backward(nn.Sequential(nn.Dense(3, 3), layer), SEQUENCE)
+
+
+def test_a_layer_that_is_used_twice_is_refused() -> None:
+    layer = nn.Dense(4, 4)
+    with pytest.raises(TypeError, match=r"one that layers\.0 and layers\.2 share"):
+        explain_backward(nn.Sequential(layer, nn.Tanh(), layer), ROWS)
+    with pytest.raises(TypeError, match=r"one that layers\.1\.layers\.0 and .*\.1 share"):
+        explain_backward(nn.Sequential(nn.Tanh(), nn.Residual(layer, layer)), ROWS)
+    tied = nn.Dense(4, 4)
+    tied.weight = layer.weight
+    with pytest.raises(TypeError, match=r"one that layers\.0 and layers\.1 share"):
+        explain_backward(nn.Sequential(layer, tied), ROWS)
 
 
 def test_what_does_not_fit_is_refused() -> None:

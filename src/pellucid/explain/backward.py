@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid import nn
 from pellucid.arrays import Shape, quiet
-from pellucid.autograd import Tensor, as_tensor, functions, no_grad, tape
+from pellucid.autograd import Tensor, as_tensor, no_grad, tape
 from pellucid.autograd.point import Point
 from pellucid.errors import ShapeError
-from pellucid.explain import elementwise, layers, losses, windows
+from pellucid.explain import losses
+from pellucid.explain.chain import Link, chain, innermost, passed_back
 from pellucid.explain.report import BackwardReport, Gradient, Step
-from pellucid.explain.rule import Numbers, Rule
+from pellucid.explain.rule import Numbers
 from pellucid.train import Model, inputs
-
-RULES: dict[type[nn.Module], type[Rule]] = {
-    **layers.RULES,
-    **elementwise.RULES,
-    **windows.RULES,
-}
-FUNCTIONS: dict[Any, nn.Module] = {
-    functions.relu: nn.ReLU(),
-    functions.sigmoid: nn.Sigmoid(),
-    functions.tanh: nn.Tanh(),
-}
-
-
-class Link(NamedTuple):
-    """A layer of the chain, or half of one: its linear part, or its activation."""
-
-    path: str
-    layer: nn.Module
-    name: str
-    apply: Callable[[Any], Tensor]
-    rule: Rule
 
 
 def explain_backward(
@@ -72,7 +51,8 @@ def explain_backward(
         raise ValueError(
             f"expected y, the targets for {type(own).__name__}, got None; pass one an example"
         )
-    links = list(_chain(network, ""))
+    links = list(chain(network, ""))
+    _refuse_shared(links)
     if own is not None and own.link is not nn.Linear and isinstance(links[-1].layer, own.link):
         links.pop()  # the loss takes logits
     rule = losses.Sum(None) if own is None else losses.rule_of(own)
@@ -87,6 +67,18 @@ def explain_backward(
         point.move()
         auto = _by_tape(network, links, own, start, aim)
     return _report(network, links, own, rule, hand, auto)
+
+
+def _refuse_shared(links: list[Link]) -> None:
+    """Refuse a parameter that is used in several places: its gradient is the sum over them."""
+    first: dict[int, str] = {}
+    for path, layer in innermost(links):
+        for tensor in layer.parameters():
+            if first.setdefault(id(tensor), path) != path:
+                raise TypeError(
+                    f"expected every parameter in one layer, got one that {first[id(tensor)]} and "
+                    f"{path} share; explain them one at a time"
+                )
 
 
 def _start(x: Any) -> Numbers:
@@ -146,12 +138,7 @@ def _by_hand(links: list[Link], rule: losses.LossRule, x: Numbers, y: Numbers | 
     for link in links:
         outs.append(link.rule.forward(outs[-1]))
     value, begin = rule.derive(outs[-1], np.ones_like(outs[-1]) if y is None else y)
-    g, found = begin, []
-    for link in reversed(links):
-        gradients = link.rule.backward(g)
-        found.append(gradients)
-        g = gradients.get("X", g)
-    return _ByHand(value, begin, outs[1:], found[::-1])
+    return _ByHand(value, begin, outs[1:], passed_back(links, begin))
 
 
 def _by_tape(
@@ -192,12 +179,12 @@ def _report(
         link, given = links[i], auto.outs[i]
         gradients = []
         for key, value in hand.gradients[i].items():
-            symbol = link.rule.symbols[key]
+            symbol = link.rule.symbols.get(key, f"d {key}")
             if key == "X":
                 if auto.inner[i] is not None:
                     gradients.append(Gradient(symbol, "", value, auto.inner[i]))
                 continue
-            tensor = getattr(link.layer, key)
+            tensor = link.layer.named_tensors()[key]
             gradients.append(
                 Gradient(symbol, paths[id(tensor)], value, auto.parameters[id(tensor)])
             )
@@ -217,33 +204,3 @@ def _report(
             )
         )
     return BackwardReport(hand.loss, tuple(steps))
-
-
-def _chain(layer: Any, path: str) -> Iterator[Link]:
-    """Yield the layers that a network applies one after the other, activations by themselves.
-
-    Raises:
-        TypeError: one of them is of a kind that is not derived by hand.
-    """
-    layer = layer if isinstance(layer, nn.Module) else FUNCTIONS.get(layer, layer)
-    if type(layer) is nn.Sequential:
-        for i, inner in enumerate(layer):
-            yield from _chain(inner, f"{path}.layers.{i}" if path else f"layers.{i}")
-        return
-    kind = RULES.get(type(layer))
-    groups = getattr(layer, "groups", 1)
-    if kind is None or groups != 1:
-        where = f" at {path}" if path else ""
-        got = f"{type(layer).__name__}(groups={groups})" if kind else type(layer).__name__
-        known = ", ".join(one.__name__ for one in RULES)
-        raise TypeError(
-            f"expected a chain of layers that are derived by hand, got {got}{where}; known are "
-            f"Sequential, {known}; pass the layers before or after it by themselves, or check it "
-            "with pellucid.gradcheck"
-        )
-    end = getattr(layer, "activation", None)
-    if end is None:
-        yield Link(path, layer, repr(layer), layer, kind(layer))
-        return
-    yield Link(path, layer, f"{layer!r}, its linear part", layer.preactivation, kind(layer))
-    yield from _chain(end, f"{path}.activation" if path else "activation")
