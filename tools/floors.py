@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("persist",),
     ("train",),
     ("interop",),
-    ("viz",),
+    ("viz", "explain", "museum"),
     ("cli", "playground"),
 )
 ROOF = len(FLOORS)  # the package itself (`__init__`, `__main__`), which may import everything

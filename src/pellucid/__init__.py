@@ -27,6 +27,7 @@ from pellucid.autograd import functions as _functions
 from pellucid.autograd.functions import *
 from pellucid.compiler.api import Compiled, compile
 from pellucid.errors import GraphError, ShapeError
+from pellucid.explain import explain_backward
 from pellucid.registry import register
 from pellucid.version import __version__
 
@@ -42,6 +43,7 @@ __all__ = [
     "assert_gradients",
     "compile",
     "data",
+    "explain_backward",
     "grad",
     "gradcheck",
     "hessian",

@@ -27,13 +27,42 @@ class GraphError(RuntimeError):
     """A backward pass that the recorded graph does not allow."""
 
 
+ELSEWHERE = {  # names that other libraries have for what is here
+    "categorical_crossentropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy",
+    "softmax_cross_entropy": "cross_entropy",
+    "nll": "cross_entropy",
+    "log_loss": "cross_entropy",
+    "binary_crossentropy": "bce",
+    "binary_cross_entropy": "bce",
+    "bce_with_logits": "bce",
+    "mean_squared_error": "mse",
+    "l2": "mse",
+    "mean_absolute_error": "mae",
+    "l1": "mae",
+    "smooth_l1": "huber",
+    "kl_div": "kl",
+    "kl_divergence": "kl",
+    "swish": "silu",
+    "logistic": "sigmoid",
+    "identity": "linear",
+    "leaky-relu": "leaky_relu",
+    "acc": "accuracy",
+    "r2_score": "r2",
+    "auc": "roc_auc",
+}
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """Return the error for a name that is none of the known ones, with the likely meant one.
 
-    A class in place of an object made from it is the other likely slip.
+    That is what another library calls so, or else the most similar one. A class in place of an
+    object made from it is the other likely slip.
     """
     names = sorted(known)
-    close = get_close_matches(str(name).lower(), names, n=1)
+    word = str(name).lower()
+    alias = ELSEWHERE.get(word, word)
+    close = [alias] if alias in names else get_close_matches(word, names, n=1)
     meant = f"{name.__name__}()" if isinstance(name, type) else repr(close[0]) if close else ""
     hint = f"; did you mean {meant}?" if meant else ""
     return ValueError(f"unknown {kind} {name!r}: expected one of {', '.join(names)}{hint}")

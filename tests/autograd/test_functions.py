@@ -353,3 +353,19 @@ def test_recurrent_functions_refuse_shapes_that_would_broadcast(
 
 def test_split_takes_numbers_of_numpy() -> None:
     assert [part.shape for part in pl.split(np.ones((4, 2)), np.int64(2))] == [(2, 2)] * 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: pl.reshape(x, (3, 5)), "expected a shape of 12 elements, got one of 15"),
+        (lambda x: pl.reshape(x, (5, -1)), "expected a multiple of 5 elements, got 12"),
+        (lambda x: pl.concat([x, pl.zeros((2, 3))]), "sizes that agree along every axis but 0"),
+        (lambda x: pl.concat([x, pl.zeros(4)]), "expected as many axes in each"),
+        (lambda x: pl.concat([x, x], axis=5), "axis 5 is out of bounds"),
+        (lambda x: x - pl.zeros(3), r"reshape \(3,\) to \(3, 1\)"),
+    ],
+)
+def test_shapes_that_do_not_fit_come_with_a_fix(call: Any, message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        call(pl.zeros((3, 4)))

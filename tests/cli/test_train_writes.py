@@ -255,3 +255,17 @@ def test_without_matplotlib_the_rest_is_written(
     assert ended.status == 0
     assert "pip install 'pellucid[viz]'" in ended.err
     assert names(Path("runs/moons")) == ALWAYS | {"confusion_matrix.csv"}
+
+
+def test_the_doctor_writes_what_it_found(command: Command) -> None:
+    ended = command("train", "moons", "--doctor", "--epochs", "5", "--no-plots")
+    assert ended.status == 0
+    assert "doctor\n\nnothing found\n" in ended.out
+    assert read("runs/moons/doctor.json") == []
+    assert "--doctor" in read("runs/moons/config.json")["command"]
+    ended = command("train", "moons", "--doctor", "--epochs", "3", "--lr", "9", "--no-plots")
+    assert "error: " in ended.out
+    findings = read("runs/moons/doctor.json")
+    assert {"kind", "title", "severity", "path", "evidence", "cause", "advice"} < findings[0].keys()
+    command("train", "moons", "--epochs", "2", "--no-plots")
+    assert not Path("runs/moons/doctor.json").exists()

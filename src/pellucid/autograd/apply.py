@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from pellucid.autograd.tape import Node, is_recording, serials
 from pellucid.errors import ShapeError
 from pellucid.ops.elementwise import Cast
 from pellucid.ops.op import Op
+from pellucid.ops.shape import Concat, Reshape
 
 DEFAULT_DTYPE = np.dtype("float32")
 
@@ -146,5 +149,33 @@ def _explained(
     if "broadcast" in str(error):
         return ShapeError(
             f"{what}; expected sizes that agree, or are 1, axis by axis from the right"
+            f"{_column(arrays)}"
         )
-    return ShapeError(f"{what}; {error}")
+    return ShapeError(f"{what}; {_fix(op, arrays, params, str(error)) or error}")
+
+
+def _column(arrays: list[Any]) -> str:
+    """Return the likely fix where one of two operands has one number for each row of the other."""
+    shapes = [x.shape for x in arrays if getattr(x, "shape", ())]
+    for rows, table in permutations(shapes, 2):
+        if len(rows) == 1 and len(table) == 2 and rows[0] == table[0]:
+            return f"; one number a row is a column, reshape {rows} to ({rows[0]}, 1)"
+    return ""
+
+
+def _fix(op: type[Op], arrays: list[Any], params: dict[str, Any], said: str) -> str:
+    """Return what was expected, for the operations whose array function does not say it well."""
+    if op is Reshape and "cannot reshape" in said:
+        size, shape = arrays[0].size, params["shape"]
+        wanted = math.prod(n for n in shape if n != -1)
+        return (
+            f"expected a shape of {size:,} elements, got one of {wanted:,}"
+            if -1 not in shape
+            else f"expected a multiple of {wanted:,} elements, got {size:,}"
+        ) + "; give one axis as -1 and it takes what is left, or change the sizes"
+    if op is Concat and "dimensions" in said:
+        axis, shapes = params["axis"], [x.shape for x in arrays]
+        if len({len(shape) for shape in shapes}) > 1:
+            return "expected as many axes in each; give the others one with reshape"
+        return f"expected sizes that agree along every axis but {axis}; join along another axis"
+    return ""

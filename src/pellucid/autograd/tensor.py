@@ -18,6 +18,22 @@ from pellucid.ops import index as indexing
 from pellucid.ops import shape as shaping
 
 apply: Callable[..., Tensor] = untyped_apply
+REFLECTED = {  # the operators of ``array + tensor`` by the names of NumPy's functions
+    "add": "__radd__",
+    "subtract": "__rsub__",
+    "multiply": "__rmul__",
+    "divide": "__rtruediv__",
+    "power": "__rpow__",
+    "matmul": "__rmatmul__",
+    "bitwise_and": "__rand__",
+    "bitwise_or": "__ror__",
+    "equal": "__eq__",
+    "not_equal": "__ne__",
+    "less": "__gt__",
+    "less_equal": "__ge__",
+    "greater": "__lt__",
+    "greater_equal": "__le__",
+}
 
 
 class Tensor(tape.Node):
@@ -43,7 +59,6 @@ class Tensor(tape.Node):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # NumPy then leaves ``array + tensor`` to the tensor
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DType = None) -> None:
@@ -91,6 +106,17 @@ class Tensor(tape.Node):
     def tolist(self) -> Any:
         """Return nested lists of Python numbers."""
         return self.data.tolist()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **settings: Any) -> Any:
+        """Take over ``array + tensor`` from NumPy; refuse its functions, which know no gradient."""
+        name, first = ufunc.__name__, operands[0]
+        whole = method == "__call__" and not settings  # settings: array += tensor, for one
+        if not whole or name not in REFLECTED or isinstance(first, Tensor):
+            raise TypeError(
+                f"expected a function of tensors, got np.{name}, which knows no gradient; use "
+                f"pellucid.{name} if there is one, or tensor.numpy() where no gradient is needed"
+            )
+        return getattr(self, REFLECTED[name])(first)
 
     def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.data, dtype=dtype, copy=copy)

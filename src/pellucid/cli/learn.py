@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from pellucid.cli.settings import Settings
 from pellucid.cli.source import Source
 from pellucid.train import (
     Callback,
+    Diagnosis,
+    Doctor,
     EarlyStopping,
     History,
     Model,
@@ -44,6 +46,7 @@ class Outcome:
         probabilities: Those of each class (N, C); None for regression.
         confusion: How many rows of each class (rows) were given to each class (columns), or None.
         scored: The same report as a table.
+        findings: What the training doctor found; None where it was not asked for.
     """
 
     history: History
@@ -54,6 +57,7 @@ class Outcome:
     probabilities: NDArray[np.float32] | None = None
     confusion: NDArray[np.int64] | None = None
     scored: ClassificationReport | RegressionReport | None = None
+    findings: Diagnosis | None = None
 
     @property
     def headline(self) -> str:
@@ -81,7 +85,8 @@ def compose(settings: Settings, source: Source, layers: Architecture) -> Model:
 
 def learn(model: Model, settings: Settings, source: Source, verbose: bool) -> Outcome:
     """Train the model, then test it; Ctrl-C and a loss that is not finite end training only."""
-    callbacks: list[Callback] = []
+    doctor = Doctor(report=False)
+    callbacks: list[Callback] = [doctor] if settings.doctor else []
     if settings.patience is not None:
         callbacks.append(EarlyStopping("val_loss", settings.patience))
     validation = None if source.validation is None else source.pair(source.validation)
@@ -98,7 +103,8 @@ def learn(model: Model, settings: Settings, source: Source, verbose: bool) -> Ou
         )
         seconds = time.perf_counter() - start
         check = _classified if source.train.task == "classification" else _regressed
-        return check(model, source, history, seconds)
+        outcome = check(model, source, history, seconds)
+        return replace(outcome, findings=doctor.findings) if settings.doctor else outcome
 
 
 def _classified(model: Model, source: Source, history: History, seconds: float) -> Outcome:

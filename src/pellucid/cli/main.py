@@ -60,7 +60,13 @@ def _dispatch(options: argparse.Namespace) -> int:
         from pellucid.cli import datasets
 
         return datasets.run()
-    raise CommandError("expected a command, train or datasets, got none (see pellucid --help)")
+    if options.command == "museum":
+        from pellucid.cli import museum
+
+        return museum.run(options)
+    raise CommandError(
+        "expected a command, train, datasets or museum, got none (see pellucid --help)"
+    )
 
 
 def _of_system(error: OSError) -> str:

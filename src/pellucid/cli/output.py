@@ -32,6 +32,7 @@ NAMES = (
     "confusion_matrix.csv",
     "model.safetensors",
     "comparison.json",
+    "doctor.json",
     *PICTURES,
 )
 

@@ -47,7 +47,11 @@ def parser() -> Parser:
     _training(train.add_argument_group("training"))
     _output(train.add_argument_group("output"))
     datasets = commands.add_parser("datasets", help="list the data sets and what they need")
-    datasets.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    museum = commands.add_parser("museum", help="run classic mistakes, and what catches them")
+    museum.add_argument("names", nargs="*", metavar="NAME", help="exhibits to run; none lists them")
+    museum.add_argument("--all", action="store_true", help="run every exhibit")
+    for command in (datasets, museum):
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return whole
 
 
@@ -160,6 +164,11 @@ def _output(group: argparse._ArgumentGroup) -> None:
         type=arguments.one_of("library to compare with", PEERS),
         metavar="LIBRARY",
         help="sklearn: train its network of the same shape on the same rows, and show both",
+    )
+    group.add_argument(
+        "--doctor",
+        action="store_true",
+        help="look for faults that give no error: dead units, wrong learning rates, leaks, ...",
     )
     group.add_argument("--quiet", action="store_true", help="print the last line only")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -53,6 +53,7 @@ class Settings:
     out: str
     no_plots: bool
     compare: str | None
+    doctor: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -64,13 +65,14 @@ class Settings:
         words = ["train", self.dataset]
         for name, value in dataclasses.asdict(self).items():
             option = f"--{name.replace('_', '-')}"
-            if name == "dataset" or value is None or (name == "no_plots" and not value):
+            is_flag = name in ("no_plots", "doctor")
+            if name == "dataset" or value is None or (is_flag and not value):
                 continue
             if name == "layers":
                 words += [option, ",".join(map(str, value)) or "none"]
             elif name == "standardize":
                 words.append(option if value else "--no-standardize")
-            elif name == "no_plots":
+            elif is_flag:
                 words.append(option)
             else:
                 words += [option, str(value)]
@@ -113,6 +115,7 @@ def resolve(options: argparse.Namespace) -> Settings:
         out=_either(options.out, str(Path("runs") / Path(options.dataset).stem)),
         no_plots=options.no_plots,
         compare=options.compare,
+        doctor=options.doctor,
     )
     _check(settings)
     return settings

@@ -37,6 +37,10 @@ def run(options: argparse.Namespace) -> int:
     outcome = learn(model, settings, source, verbose=not options.quiet)
     stopped = outcome.history.stopped
     console.say(f"\ntest of {_tested(source)}, in evaluation mode\n\n{outcome.report}\n")
+    if outcome.findings is not None and not options.quiet:
+        console.say("doctor")
+        outcome.findings.print()
+        console.say()
     _write(folder, settings, source, layers, model, outcome)
     if settings.compare and not stopped.startswith((INTERRUPTED, DIVERGED)):
         compare(settings, source, model, outcome, folder, console)
@@ -140,6 +144,8 @@ def _write(
         names = source.test.class_names
         rows = [[name, *counts] for name, counts in zip(names, outcome.confusion, strict=True)]
         folder.csv("confusion_matrix.csv", [["true \\ predicted", *names], *rows])
+    if outcome.findings is not None:
+        folder.json("doctor.json", outcome.findings.to_dicts())
     _note(model, source)
     folder.write("model.safetensors", model.save)
     figures = {} if settings.no_plots else draw(folder, model, source, outcome)

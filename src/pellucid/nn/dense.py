@@ -86,13 +86,25 @@ class Dense(Module):
         return z if self.bias is None else z + self.bias
 
     def _mismatch(self, shape: tuple[int, ...]) -> str:
-        message = f"expected input of shape (..., {self.in_features}), got {shape}"
-        if len(shape) > 2 and math.prod(shape[1:]) == self.in_features:
-            return f"{message}; flatten each example first, for example x.reshape(len(x), -1)"
-        if shape == (self.in_features, 1):
+        wanted, units = self.in_features, self.out_features
+        message = f"expected input of shape (..., {wanted}), got {shape}"
+        each = math.prod(shape[1:])
+        if len(shape) > 2 and each == wanted:
+            return (
+                f"{message}; flatten each example first, with nn.Flatten() before this layer or "
+                "x.reshape(len(x), -1)"
+            )
+        if shape == (wanted, 1):
             return f"{message}; pass one example as a row, x.reshape(1, -1)"
+        if len(shape) == 4:  # images, whose last axis is hardly ever meant alone
+            return (
+                f"{message}; put nn.Flatten() before this layer and make it Dense({each}, {units})"
+            )
         if shape:
-            return f"{message}; Dense({shape[-1]}, {self.out_features}) would fit this input"
+            return (
+                f"{message}; Dense({shape[-1]}, {units}) would fit this input, or pass the "
+                f"{wanted} feature{'s' * (wanted > 1)} that this layer was made for"
+            )
         return message
 
     def describe(self) -> str:

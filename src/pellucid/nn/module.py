@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from reprlib import recursive_repr
 from typing import Any, Self
 
@@ -29,8 +30,11 @@ class Module(tree.Node):
 
     def forward(self, *inputs: Any, **options: Any) -> Tensor:
         """Return the output for the inputs; each kind of module defines it."""
+        own = [name for name in vars(type(self)) if callable(getattr(self, name))]
+        close = get_close_matches("forward", own, n=1)
+        hint = f"; should {close[0]}() be forward()?" if close else ""
         raise TypeError(
-            f"{type(self).__name__} has no forward(); define forward(self, x) in the class"
+            f"{type(self).__name__} has no forward(); define forward(self, x) in the class{hint}"
         )
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:

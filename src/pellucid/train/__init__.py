@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from pellucid.train import metrics
-from pellucid.train.callbacks import Callback, EarlyStopping, ReduceLROnPlateau, Run
+from pellucid.train import callbacks, metrics
+from pellucid.train.callbacks import Callback, Doctor, EarlyStopping, ReduceLROnPlateau, Run
+from pellucid.train.doctor import Diagnosis, Finding, watch
 from pellucid.train.history import History
 from pellucid.train.model import Model
 from pellucid.train.report import classification_report, regression_report
 
 __all__ = [
     "Callback",
+    "Diagnosis",
+    "Doctor",
     "EarlyStopping",
+    "Finding",
     "History",
     "Model",
     "ReduceLROnPlateau",
     "Run",
+    "callbacks",
     "classification_report",
     "metrics",
     "regression_report",
+    "watch",
 ]

@@ -47,6 +47,10 @@ class Source(Protocol):
         """Return an iterator over the batches of one epoch."""
         ...
 
+    def known(self) -> Batch:
+        """Return rows without asking for new ones: all of them, or those of a batch that came."""
+        ...
+
 
 class FromArrays:
     """Batches of rows of arrays, shuffled anew in each epoch if there is a generator."""
@@ -68,6 +72,10 @@ class FromArrays:
     def epoch(self) -> Iterator[Batch]:
         """Return an iterator over the batches of one epoch."""
         return (self.whole.rows(index) for index in self.indices())
+
+    def known(self) -> Batch:
+        """Return all rows."""
+        return self.whole
 
 
 class FromLoader:
@@ -97,6 +105,7 @@ class FromLoader:
                 "makes it, an object with __iter__, or list(...) of it"
             )
         self.batches, self.check, self.name = batches, check, name
+        self._whole = Batch(np.empty((0, 0)), np.empty(0))  # until the first one comes
         self._waiting: Iterator[Batch] | None = self._start()
 
     @property
@@ -125,12 +134,20 @@ class FromLoader:
                 "only; leave the weights out for equal ones"
             )
 
+    def known(self) -> Batch:
+        """Return the last whole batch that came; one that is smaller than others is none."""
+        return self._whole
+
+    def _checked(self) -> Iterator[Batch]:
+        for i, given in enumerate(iter_batches(self.batches), start=1):
+            batch = self.check(given, f"batch {i} of {self.name}")
+            if len(batch.x) >= len(self._whole.x):
+                self._whole = batch
+            yield batch
+
     def _start(self) -> Iterator[Batch]:
         """Return an iterator whose first batch has been looked at."""
-        checked = (
-            self.check(batch, f"batch {i} of {self.name}")
-            for i, batch in enumerate(iter_batches(self.batches), start=1)
-        )
+        checked = self._checked()
         for first in checked:
             return chain([first], checked)
         raise ValueError(

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pellucid.arrays import Array
-from pellucid.nn import Module
+from pellucid.autograd import Tensor
+from pellucid.nn import Loss, Module
 from pellucid.optim import Optimizer
 from pellucid.optim.checks import is_number
+from pellucid.train import doctor
+from pellucid.train.batches import Source
+from pellucid.train.doctor import Case, Diagnosis, Finding
 from pellucid.train.history import History, Mode, direction
 
 
@@ -20,6 +27,7 @@ class Run:
 
     Where the learning rate is a schedule, logs and history hold that of each epoch's last update as
     "lr". A callback that changes the rate sets ``reports_lr`` in `on_fit_begin` to have it there.
+    ``predict`` makes of examples what ``loss`` takes; ``training`` and ``validation`` are the data.
     """
 
     network: Module
@@ -32,6 +40,10 @@ class Run:
     logs: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
     reports_lr: bool = False
+    loss: Loss | None = None
+    predict: Callable[[Array], Tensor] | None = None
+    training: Source | None = None
+    validation: Source | None = None
 
     def __post_init__(self) -> None:
         self.reports_lr = self.reports_lr or callable(self.optimizer.lr)
@@ -276,6 +288,101 @@ class ReduceLROnPlateau(Callback):
             optimizer.scale *= max(self.factor, self.min_lr / rate)
 
 
+class Doctor(Callback):
+    """Look for faults that give no error while training goes on; say what was found at the end.
+
+    Before training, after epochs 1, 2, 4, 8, ... and at the end it passes a few rows through the
+    network, forward and backward, with instruments attached, and looks at data and history. It
+    changes nothing: with and without it training gives the same bits. In the midst of training it
+    leaves an examination out where it would take more than 3 % of the time so far. See
+    `docs/doctor.md` for what it looks for, and `Model.diagnose` for the same without training.
+
+    ``findings`` holds what was found, also while training goes on, one of a kind.
+
+    Args:
+        rows: how many to pass through.
+        report: whether to print the findings when training ends; without any it prints nothing.
+    """
+
+    def __init__(self, rows: int = 64, report: bool = True) -> None:
+        if not isinstance(rows, int) or isinstance(rows, bool) or rows < 2:
+            raise ValueError(f"Doctor: expected rows of at least 2, got {rows!r}; try 64")
+        self.rows = rows
+        self.report = report
+        self.findings = Diagnosis()
+        self._first = math.nan
+        self._began = self._spent = 0.0
+        self._moves: dict[str, float] = {}
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Look at the data, and at the network as it is."""
+        self.findings, self._spent, self._moves = Diagnosis(), 0.0, {}
+        self._began = time.perf_counter()
+        case, rows = self._case(run), _source(run).known()
+        held = None if run.validation is None else run.validation.known()
+        self._note("before training", doctor.at_start(case, rows, held))
+        self._first = self._look(case, "before training")
+        self._spent = time.perf_counter() - self._began
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Look again after epochs 1, 2, 4, 8, ..., if that takes no share of the time."""
+        now = time.perf_counter()
+        costly = self._spent > 0.03 * (now - self._began)
+        is_power_of_2 = run.epoch & (run.epoch - 1) == 0
+        if is_power_of_2 and not costly and not run.stopped and run.epoch < run.epochs:
+            with _harmless():
+                self._look(self._case(run), f"after epoch {run.epoch}")
+            self._spent += time.perf_counter() - now
+
+    def on_fit_end(self, run: Run) -> None:
+        """Look at the whole of the run, and say what was found."""
+        with _harmless():
+            case, when = self._case(run), f"after epoch {run.epoch}"
+            self._look(case, when)
+            rows, history = _source(run).known(), dict(run.history.items())
+            end = doctor.at_end(case, rows, history, self._first, run.stopped, self._moves)
+            self._note(when, end)
+        if self.report and self.findings:
+            self.findings.print()
+
+    def _look(self, case: Case, when: str) -> float:
+        """Pass rows through the network; return their loss."""
+        seen = doctor.read(case)
+        self._moves = seen.moves
+        self._note(when, doctor.check(case, seen))
+        return seen.loss
+
+    def _note(self, when: str, findings: Iterable[Finding]) -> None:
+        """Keep what is new, with the time it was first seen."""
+        for finding in findings:
+            if finding.kind not in self.findings.kinds:
+                self.findings = Diagnosis([*self.findings, replace(finding, when=when)])
+
+    def _case(self, run: Run) -> Case:
+        known = _source(run).known()
+        some = doctor.spread(len(known.x), self.rows)
+        size = getattr(run.training, "batch_size", len(known.x))
+        if run.loss is None or run.predict is None:
+            raise ValueError("Doctor: expected a run of Model.fit, got one without loss; use watch")
+        return Case(run.network, run.loss, run.predict, run.optimizer, known.rows(some), size)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Let an examination that fails end in a warning: what was trained matters more."""
+    try:
+        yield
+    except Exception as error:
+        text = f"the doctor gave up an examination: {type(error).__name__}: {error}"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+
+
+def _source(run: Run) -> Source:
+    if run.training is None:
+        raise ValueError("Doctor: expected a run of Model.fit, got one without data; use watch")
+    return run.training
+
+
 def _check_epochs(kind: str, name: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         unit = "epoch" if least == 1 else "epochs"
@@ -294,8 +401,13 @@ def _monitored(name: str | None, run: Run, callback: str) -> str | None:
         return name
     if run.stopped:  # in the middle of the epoch, which was not validated then
         return None
-    values = (entry for entry in run.logs if entry != "lr")
+    values = [entry for entry in run.logs if entry != "lr"]
+    unvalidated = name.startswith("val_") and "val_loss" not in values
+    metric = name.removeprefix("val_")
+    fixes = ["pass validation_data or validation_split for the val_ ones"] if unvalidated else []
+    if metric not in values:
+        fixes.append(f'for "{metric}" name it in metrics=[...] of Model, if it is one')
     raise ValueError(
-        f"{callback}: expected monitor to be one of {', '.join(values)}, got {name!r}; pass "
-        "validation_data or validation_split for the val_ ones"
+        f"{callback}: expected monitor to be one of {', '.join(values)}, got {name!r}; "
+        f"{'; '.join(fixes)}"
     )

@@ -128,13 +128,24 @@ def _labels(array: Array, name: str) -> Array:
     return array
 
 
+def _uneven(rows: Any) -> str:
+    """Return which row is the first of another length than row 0, if it is as simple as that."""
+    try:
+        lengths = [len(row) for row in rows]
+    except TypeError:
+        return ""
+    place = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+    return "" if place is None else f": row 0 has {lengths[0]}, row {place} has {lengths[place]}"
+
+
 def numbers(data: Any, name: str) -> Array:
     """Return an array of numbers, or refuse what is none."""
     try:
         array = np.asarray(data.data if isinstance(data, Tensor) else data)
-    except ValueError as error:
+    except ValueError:
         raise ValueError(
-            f"{name}: expected rows of equal length, got uneven ones ({error})"
+            f"{name}: expected rows of equal length, got uneven ones{_uneven(data)}; cut them, or "
+            "fill the short ones up"
         ) from None
     if array.dtype == object:
         raise TypeError(

@@ -150,7 +150,11 @@ class Intake:
         """
         # with the tape on, so that a second softmax shows
         with in_mode(self.network, training=False), quiet():
-            output = self.predict(x[:1])
+            try:
+                output = self.predict(x[:1])
+            except ShapeError as error:
+                error.message += f" (seen with the first of {len(x)} examples)"
+                raise
         if not isinstance(output, Tensor):
             raise TypeError(
                 f"expected the network to return a tensor, got {type(output).__name__}; compute "

@@ -16,8 +16,8 @@ from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
-from pellucid.train import inputs, metrics, native, rules, saving
-from pellucid.train.batches import FromArrays, Source, groups, is_loader, set_aside
+from pellucid.train import doctor, inputs, metrics, native, rules, saving
+from pellucid.train.batches import FromArrays, Source, groups, is_loader, parts, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
 from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined
@@ -173,6 +173,8 @@ class Model:
         history = History(lower=[*lower, "penalty"] if self.penalties else lower)
         updates = math.ceil(training.count / accumulate)
         run = Run(self.network, self.optimizer, history, epochs, updates)
+        run.loss, run.predict = self.loss, self._prediction
+        run.training, run.validation = training, validation
         with self._training(run, events):
             for run.epoch in range(1, epochs + 1):
                 events.on_epoch_begin(run)
@@ -364,6 +366,30 @@ class Model:
         """
         model: Self = saving.load(cls, path)
         return model
+
+    def diagnose(
+        self, x: Any, y: Any, *, validation_data: Any = None, batch_size: int = 32
+    ) -> doctor.Diagnosis:
+        """Return what is probably wrong with network, settings and data, without training.
+
+        Passes a few rows forward and backward, tries a few updates on them, and looks at the data;
+        nothing has changed afterwards. Print it to read it. See `callbacks.Doctor` for the same in
+        the course of training.
+
+        Args:
+            x: examples, as `fit` takes them.
+            y: their targets.
+            validation_data: ``(x, y)``, to see whether training rows are among them.
+            batch_size: that of training.
+        """
+        rows = self._intake().batch(x, y)
+        held = None
+        if validation_data is not None:
+            held = self._intake().batch(*parts(validation_data, "validation_data"), "validation ")
+        sample = rows.rows(doctor.spread(len(rows.x), 64))
+        size = min(_positive("batch_size", batch_size), len(rows.x))
+        case = doctor.Case(self.network, self.loss, self._prediction, self.optimizer, sample, size)
+        return doctor.diagnose(case, rows, held)
 
     def gradcheck(
         self, x: Any, y: Any, sample_weight: Any = None, **options: Any

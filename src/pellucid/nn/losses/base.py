@@ -90,14 +90,9 @@ class Loss(Module):
     def check(self, shape: Shape, target: Array) -> None:
         """Refuse a target that does not fit a prediction of this shape."""
         if shape != target.shape:
-            fix = (
-                f"reshape it, for example target.reshape{shape}"
-                if target.size == math.prod(shape)
-                else "give the network one output for each number of an example's target"
-            )
             raise ShapeError(
                 f"{type(self).__name__}: expected a target in the prediction's shape {shape}, got "
-                f"{target.shape}; {fix}"
+                f"{target.shape}; {_fit(shape, target.shape)}"
             )
         if target.size == 0:
             raise ShapeError(f"{type(self).__name__}: expected at least one example, got none")
@@ -120,6 +115,22 @@ class Loss(Module):
             f"{type(self).__name__} takes logits and applies {self.link.__name__.lower()} itself, "
             f"but the prediction has been through {through.__name__.lower()} already; {fix}"
         )
+
+
+def _fit(shape: Shape, target: Shape) -> str:
+    """Return what probably makes a target of one shape fit a prediction of another."""
+    if math.prod(shape) == math.prod(target):
+        broadcast = " (subtracting them as they are would give a table of all pairs)"
+        pairs = broadcast if {shape, target} == {shape[:1], (*shape[:1], 1)} else ""
+        return f"reshape it, for example target.reshape{shape}{pairs}"
+    if target == shape[:-1]:
+        return (
+            f"if it holds class numbers use CrossEntropyLoss, or pass one-hot rows of shape "
+            f"{shape}; if it holds one number an example let the network end in one output"
+        )
+    fix = "give the network one output for each number of an example's target"
+    same_rows = len(shape) == len(target) == 2 and shape[0] == target[0]
+    return f"{fix}, here {target[1]}" if same_rows else fix
 
 
 def mean_of_outputs(losses: Tensor) -> Tensor:

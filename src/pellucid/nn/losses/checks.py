@@ -23,17 +23,34 @@ def check_classes(name: str, shape: Shape, target: Array) -> None:
         ShapeError: says what was expected.
     """
     if len(shape) < 2 or shape[-1] < 2:
+        swapped = len(shape) == 1 and target.ndim == 2 and len(target) == shape[0]
+        fix = (
+            "the prediction comes first and the target second: were they swapped?"
+            if swapped
+            else "for one output an example use BCELoss or HingeLoss"
+        )
         raise ShapeError(
             f"{name}: expected predictions of shape (N, classes) with at least 2 classes, got "
-            f"{shape}; for one output an example use BCELoss or HingeLoss"
+            f"{shape}; {fix}"
         )
     if target.shape not in (shape, shape[:-1]):
         raise ShapeError(
             f"{name}: expected labels of shape {shape[:-1]} or one-hot rows of shape {shape}, got "
-            f"{target.shape}"
+            f"{target.shape}; {_labels_fix(shape, target.shape)}"
         )
     if target.size == 0:
         raise ShapeError(f"{name}: expected at least one example, got none")
+
+
+def _labels_fix(shape: Shape, target: Shape) -> str:
+    """Return what probably makes labels fit a prediction."""
+    if target == (*shape[:-1], 1):
+        return f"the labels are a column, make them a row: target.reshape{shape[:-1]}"
+    if target[:1] != shape[:1]:
+        return "pass one target for each prediction, of the same examples"
+    if len(target) == len(shape):
+        return f"for {target[-1]} classes let the network end in {target[-1]} outputs"
+    return "pass one whole number a prediction, the number of its class"
 
 
 def check_labels(labels: Array, classes: int) -> None:
@@ -50,10 +67,15 @@ def check_labels(labels: Array, classes: int) -> None:
     # seen as unsigned numbers, negative labels are huge: one comparison finds both kinds
     if labels.size and int(labels.astype(np.uint64).max()) >= classes:
         place = tuple(np.argwhere((labels < 0) | (labels >= classes))[0])
+        from_1 = labels.min() == 1 and labels.max() == classes
+        fix = (
+            "the classes are numbered from 1, subtract it: y - 1"
+            if from_1
+            else "number the classes from 0, or give the network more outputs"
+        )
         raise ValueError(
             f"expected labels from 0 to {classes - 1} for {classes} classes, got "
-            f"{labels[place]} (example {place[0]}); number the classes from 0, or "
-            "give the network more outputs"
+            f"{labels[place]} (example {place[0]}); {fix}"
         )
 
 

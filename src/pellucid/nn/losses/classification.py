@@ -182,9 +182,17 @@ class BCELoss(Loss):
         """Refuse other shapes and targets outside [0, 1]."""
         super().check(shape, target)
         if isinstance(target, np.ndarray) and not (target.min() >= 0 and target.max() <= 1):
+            low, high = target.min(), target.max()
+            more = (
+                ", for example (y + 1) / 2"
+                if (low, high) == (-1, 1)
+                else "; for more classes use CrossEntropyLoss and one output a class"
+                if high > 1
+                else ""
+            )
             raise ValueError(
-                f"{type(self).__name__}: expected targets between 0 and 1, got {target.min()} to "
-                f"{target.max()}; code the two classes as 0 and 1"
+                f"{type(self).__name__}: expected targets between 0 and 1, got {low} to {high}; "
+                f"code the two classes as 0 and 1{more}"
             )
 
 
