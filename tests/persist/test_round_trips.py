@@ -140,7 +140,7 @@ def test_losses(loss: nn.Loss, sample: loss_samples.Sample, tmp_path: Path) -> N
         nn.BCELoss(from_logits=False),
         nn.HuberLoss(0.3),
     ],
-    ids=repr,
+    ids=lambda x: type(x).__name__,
 )
 def test_losses_keep_their_settings(loss: nn.Loss, tmp_path: Path) -> None:
     (copy,) = again(tmp_path, loss=loss).values()
@@ -192,7 +192,7 @@ def test_schedules(schedule: Any, tmp_path: Path) -> None:
     assert histories[0] == histories[1]
 
 
-@pytest.mark.parametrize("thing", PLAIN, ids=repr)
+@pytest.mark.parametrize("thing", PLAIN, ids=lambda x: type(x).__name__)
 def test_settings_and_preprocessing(thing: Any, tmp_path: Path) -> None:
     (copy,) = again(tmp_path, thing=thing).values()
     assert type(copy) is type(thing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from pellucid.cli.learn import Outcome, numbers_may_overflow
 from pellucid.cli.source import Source
 from pellucid.figures import style
 from pellucid.train import Model
-from pellucid.viz.report import Cells, Finding
+from pellucid.viz.report import Cells
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,6 @@ def report_page(
     source: Source,
     outcome: Outcome,
     figures: Mapping[str, Figure],
-    findings: Sequence[Finding] | None = None,
 ) -> str:
     """Return all of a run as one page of HTML."""
     seconds = f"trained for {outcome.history.epochs} epochs in {outcome.seconds:.1f} s"
@@ -44,7 +43,7 @@ def report_page(
         mistakes=_mistakes(source, outcome),
         summary=model.summary(source.train.x.shape[1:]),
         layers=layers,
-        findings=findings,
+        findings=outcome.findings,
         environment={**config["versions"], "platform": config["platform"]},
     )
 

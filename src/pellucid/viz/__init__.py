@@ -15,14 +15,13 @@ from pellucid.viz.images import predictions
 from pellucid.viz.landscape import loss_landscape
 from pellucid.viz.layers import LayerWatch, gradient_flow, layer_histograms, layer_statistics
 from pellucid.viz.maps import attention_maps, feature_maps, state_maps, weight_images
-from pellucid.viz.report import Finding, run_report
+from pellucid.viz.report import run_report
 from pellucid.viz.saving import save
 from pellucid.viz.schedule import learning_rate
 from pellucid.viz.thresholds import calibration_curve, precision_recall_curve, roc_curve
 
 __all__ = [
     "BoundaryFilm",
-    "Finding",
     "GraphDrawing",
     "LayerWatch",
     "attention_maps",

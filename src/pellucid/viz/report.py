@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pellucid.figures.html import page, table
 from pellucid.train import History
+from pellucid.train.doctor import Finding
 from pellucid.train.summary import Summary
 from pellucid.viz.layers import LayerStatistics
 
@@ -26,37 +27,6 @@ _STYLE = """
 .finding p { margin: 0.2rem 0; }
 """
 _DPI = 110
-
-
-class Finding(Protocol):
-    """What someone who looked at the run found: what, how bad, where, why, and what to do.
-
-    ``severity`` is "error", "warning" or "note"; ``layer`` is a path, or empty for the whole run.
-    """
-
-    @property
-    def title(self) -> str:
-        """What is the matter, in a few words."""
-
-    @property
-    def severity(self) -> str:
-        """How bad it is."""
-
-    @property
-    def layer(self) -> str:
-        """The path of the layer that it was found in."""
-
-    @property
-    def evidence(self) -> str:
-        """The numbers that show it."""
-
-    @property
-    def cause(self) -> str:
-        """Why it happens."""
-
-    @property
-    def advice(self) -> str:
-        """What to try."""
 
 
 class HasHTML(Protocol):
@@ -163,7 +133,7 @@ def _findings(findings: Sequence[Finding]) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    where = f" <code>{escape(finding.layer)}</code>" if finding.layer else ""
+    where = f" <code>{escape(finding.path)}</code>" if finding.path else ""
     told = "".join(
         f"<p><b>{name}:</b> {escape(text)}</p>"
         for name, text in (
