@@ -226,7 +226,7 @@ def test_initialisers(name: str, tmp_path: Path) -> None:
         nn.initialisers.orthogonal(2.0),
         nn.initialisers.constant(0.25),
     ],
-    ids=str,
+    ids=lambda x: x.func.__name__,
 )
 def test_initialisers_with_settings(init: Any, tmp_path: Path) -> None:
     layer = nn.LSTM(3, 4, init=init, recurrent_init=init, rng=0)
