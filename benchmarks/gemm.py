@@ -1,5 +1,7 @@
 """Generated matrix products on one core against NumPy's BLAS and what the core can do at most.
 
+The last lines say how much faster all cores are than one, for the largest product as a program.
+
     python benchmarks/gemm.py [--rounds 40] [--markdown]
 
 The peak is that of a loop of independent multiplication-additions in registers, measured in turns
@@ -24,10 +26,13 @@ machine.prepare()
 import numpy as np
 import threadpoolctl
 
+import pellucid
+from pellucid import Tensor
 from pellucid.compiler.kernels import Gemm
 from pellucid.compiler.llvm import gemm
 from pellucid.compiler.llvm.builder import Function
 from pellucid.compiler.llvm.target import compile_module, host
+from pellucid.compiler.threads import cores
 from roofline import Native, peak
 
 WORK = 2e7  # operations that are timed at once
@@ -109,6 +114,15 @@ def theirs(case: Case) -> Callable[[], object]:
     )
 
 
+def on_threads(case: Case, threads: int) -> Callable[[], object]:
+    """Return the product as a program that threads share."""
+    a, b, _ = case.matrices()
+    x, y = Tensor(a), Tensor(b)
+    bound = pellucid.compile(lambda x, y: x @ y, threads=threads).bound(x, y)
+    np.testing.assert_allclose(bound.attempt(x, y).value.data, a @ b, rtol=0, atol=1e-5 * case.k)
+    return partial(bound.attempt, x, y)
+
+
 def empty() -> float:
     """Return the seconds to compile a function that does nothing."""
     start = time.perf_counter()
@@ -140,6 +154,11 @@ def main(arguments: list[str] | None = None) -> int:
                 share = case.operations / (work * timings[peer].ratio)
                 rows.append((case.name, peer, speed, share, seconds))
         facts = machine.describe()
+        largest = CASES[-2]
+        crews = {f"{n} threads": on_threads(largest, n) for n in range(1, cores() + 1)}
+        scaling = machine.median_of_interleaved(
+            crews, options.rounds, max(1, round(WORK / largest.operations))
+        )
     if options.markdown:
         print(f"{facts['processor']}, one core, {facts['BLAS']}.\n")
         print("| m x k x n, float32 | by | GFLOP/s | of the core's peak |")
@@ -154,6 +173,10 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             made = f"  compiled in {seconds * 1e3:.1f} ms" if peer == "pellucid" else ""
             print(f"{name:<34} {peer:<10} {rate:>5} GFLOP/s {part:>6} of the peak{made}")
+    alone = scaling["1 threads"].seconds
+    if not options.markdown:
+        for crew, timing in scaling.items():
+            print(f"{largest.name:<34} {crew}: {alone / timing.seconds:.2f} times as fast as one")
     return 0
 
 
