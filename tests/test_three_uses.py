@@ -14,8 +14,7 @@ from contracts.op_oracles import torch_conv
 from pellucid import Tensor
 from pellucid.optim import Adam
 from support.differences import central
-from support.strict import PROTOCOL
-from support.trace import OPERATORS, Symbol, Trace, tracing
+from support.trace import Symbol, Trace, tracing
 
 Arrays = list[np.ndarray]
 HOW: dict[str, Any] = {"stride": (2, 1), "padding": ((1, 1), (0, 1)), "dilation": (1, 2)}
@@ -214,7 +213,6 @@ def test_a_network_is_recorded(network: str, trace: Trace) -> None:
     loss, symbols = recorded(trace, network, batch(network, 0))
     assert all(isinstance(p.grad, Symbol) for p in symbols)
     assert all(p.grad.dtype == np.float32 for p in symbols)
-    assert trace.names() <= PROTOCOL | set(OPERATORS)
     for seed in (0, 1):  # other values than the recorded ones: nothing was frozen
         given = batch(network, seed)
         found = trace.run([loss.data, *(p.grad for p in symbols)], *flat(given))
@@ -267,13 +265,13 @@ def test_a_whole_training_step_is_recorded(network: str, trace: Trace) -> None:
 def test_a_symbol_keeps_its_elements_to_itself(trace: Trace) -> None:
     x = trace.input(np.ones(3))
     for look in (bool, float, len, np.asarray, list):
-        with pytest.raises(TypeError, match="expected to record a symbol"):
+        with pytest.raises(TypeError, match="does not look at values"):
             look(x)
 
 
 def test_a_mask_of_symbols_is_refused(trace: Trace) -> None:
     x = Tensor(trace.input(np.ones(3)))
-    with pytest.raises(TypeError, match="do not depend on data"):
+    with pytest.raises(TypeError, match="do not depend on values"):
         x[x > 0]
 
 

@@ -92,7 +92,7 @@ def check(one: Traced, target: Target | None = None) -> Program:
         UnsupportedError: no native code can be made for the graph.
     """
     optimised = passes.optimise(one.graph)
-    # not always bit for bit: NumPy sums in the order of memory, and lays results out as operands are
+    # to rounding: NumPy sums in the order of memory, in which it lays results out as operands are
     compare(interpret(one.graph, one.inputs), one.eager, one.errors, "interpreter")
     compare(interpret(optimised, one.inputs), one.eager, one.errors, "interpreter after the passes")
     program = Program(optimised, target)
