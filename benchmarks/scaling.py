@@ -25,8 +25,9 @@ machine.prepare()
 from cases import Case
 from contest import compare
 from peers import OURS, PEERS
+from pellucid.figures import style
 from pellucid.files import write_text
-from pellucid.viz import save, style
+from pellucid.viz import save
 from roofline import Roof
 
 if TYPE_CHECKING:
