@@ -145,6 +145,15 @@ def test_products_of_a_stack_are_measured_as_one() -> None:
     assert kernel.speed.peak == measure.most_operations("float64")
 
 
+@pytest.mark.parametrize("shape", [(3,), (0, 3), ()])
+@pytest.mark.parametrize("function", [lambda x: x, lambda x: x * 2], ids=["nothing", "something"])
+def test_what_has_next_to_nothing_to_do_is_measured(function: Any, shape: tuple[int, ...]) -> None:
+    explanation = pellucid.compile(function).explain(np.ones(shape)).measured()
+    assert explanation.seconds is not None
+    assert explanation.seconds > 0
+    assert "== times" in str(explanation)
+
+
 # Arithmetic
 
 

@@ -83,8 +83,8 @@ class Explanation:
 
     ``phases`` hold their tasks. ``in_place`` names the state whose new values may be written over
     the old ones, ``exchanged`` the other state that changes. ``names`` are those of the nodes of
-    ``program.graph``. ``inputs`` are the arguments and the state it was made with, and
-    ``seconds``, once it is measured, what a whole call takes.
+    ``program.graph``, which was made of ``source``. ``inputs`` are the arguments and the state it
+    was made with, and ``seconds``, once it is measured, what a whole call takes.
     """
 
     graph: tuple[Row, ...]
@@ -249,17 +249,17 @@ def explain(
     parts = kernel_parts(program, names)
     in_place, exchanged = written_state(program)
     return Explanation(
-        tuple(listings[0]),
-        tuple(changes),
-        parts,
-        phase_parts(program, parts),
-        in_place,
-        exchanged,
-        arena_slots(program, names, parts),
-        names,
-        program,
-        stages[-2][1],
-        inputs or {},
+        graph=tuple(listings[0]),
+        changes=tuple(changes),
+        kernels=parts,
+        phases=phase_parts(program, parts),
+        in_place=in_place,
+        exchanged=exchanged,
+        slots=arena_slots(program, names, parts),
+        names=names,
+        program=program,
+        source=stages[-2][1],
+        inputs=inputs or {},
     )
 
 
