@@ -32,10 +32,11 @@ from pellucid.compiler.kernels import Gemm
 from pellucid.compiler.llvm import gemm
 from pellucid.compiler.llvm.builder import Function
 from pellucid.compiler.llvm.target import compile_module, host
+from pellucid.compiler.measure import Native, arithmetic
 from pellucid.compiler.threads import cores
-from roofline import Native, peak
 
 WORK = 2e7  # operations that are timed at once
+TURNS = 20_000  # of the loop that measures the peak
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def ours(case: Case) -> tuple[Native, float]:
     module = compile_module(gemm.emit(kernel, target), target)
     seconds = time.perf_counter() - start
     native = Native(module, kernel.name, (a, b, c, space))
-    native.call()
+    native()
     product = (a.T if case.a_transposed else a) @ (b.T if case.b_transposed else b)
     np.testing.assert_allclose(c, product, rtol=0, atol=1e-5 * case.k)
     return native, seconds
@@ -136,7 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=40, help="default %(default)s")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README")
     options = parser.parse_args(arguments)
-    top, work = peak()
+    top, operations = arithmetic()
+    work = TURNS * operations
     nothing = min(empty() for _ in range(5))
     rows = []
     with threadpoolctl.threadpool_limits(1, "blas"):
@@ -145,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
             native, seconds = min(compiled, key=lambda pair: pair[1])
             inner = max(1, round(WORK / case.operations))
             timings = machine.median_of_interleaved(
-                {"peak": top.call, "pellucid": native.call, "NumPy": theirs(case)},
+                {"peak": partial(top, TURNS), "pellucid": native, "NumPy": theirs(case)},
                 options.rounds,
                 inner,
             )

@@ -8,56 +8,22 @@ performance model for multicore architectures", Communications of the ACM 52(4),
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from math import log2
-from typing import Any
-
-import numpy as np
 
 import machine
 from cases import Case
-from pellucid.compiler.llvm.builder import Function, Value
-from pellucid.compiler.llvm.target import Module, compile_module, host
+from pellucid.compiler.measure import arithmetic, traffic
 
-TURNS = 20_000  # of the loop that measures the peak
+TURNS = 1_000_000  # of the loop that measures the peak
 TRIES = 7  # of which the best counts: a roof is what the machine can do
 STATE = 3  # numbers a parameter: itself and Adam's two moments
-LEAST = 1 << 20  # bytes, below which the call to NumPy would weigh more than its work
-
-
-class Native:
-    """A compiled function of pointers; it keeps alive what it was given."""
-
-    def __init__(self, module: Module, name: str, arrays: Sequence[Any]) -> None:
-        self.module, self.arrays = module, arrays
-        function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(module.address(name))
-        self.call: Callable[[], object] = partial(function, *(a.ctypes.data for a in arrays))
-
-
-def peak() -> tuple[Native, int]:
-    """Return a loop of multiplication-additions that do not wait for each other, and their work."""
-    target = host()
-    lanes, count = target.vector_bytes // 4, target.registers * 3 // 4
-    f = Function("peak", [("numbers", "pointer")], fma=target.fma)
-    (numbers,) = f.parameters
-    x = f.load(numbers, "float32", lanes)
-
-    def turn(_: Value, sums: list[Value]) -> list[Value]:
-        return [f.multiply_add(x, total, x) for total in sums]
-
-    sums = [f.load(f.offset(numbers, i * lanes, "float32"), "float32", lanes) for i in range(count)]
-    total, *rest = f.loop(TURNS, turn, sums)
-    for one in rest:
-        total = total + one
-    f.store(total, numbers)
-    halves = np.full(count * lanes, 0.5, np.float32)
-    native = Native(compile_module(f.text(), target), f.name, (halves,))
-    return native, 2 * TURNS * count * lanes
+MOVED = 256 << 20  # bytes that are read and written to measure a bandwidth
+LEAST = 1 << 20  # bytes, below which a step's other arrays would weigh more than its state
 
 
 def rate(works: Sequence[Callable[[], object]], amount: float) -> float:
@@ -77,9 +43,8 @@ def rate(works: Sequence[Callable[[], object]], amount: float) -> float:
 
 def most_operations(threads: int) -> float:
     """Return the most multiplications and additions a second of so many cores, float32."""
-    calls = 50
-    loops = [peak() for _ in range(threads)]
-    return rate([partial(repeat, native.call, calls) for native, _ in loops], calls * loops[0][1])
+    loops = [arithmetic() for _ in range(threads)]
+    return rate([partial(work, TURNS) for work, _ in loops], TURNS * loops[0][1])
 
 
 def most_bytes(size: int, threads: int) -> float:
@@ -87,17 +52,10 @@ def most_bytes(size: int, threads: int) -> float:
 
     What fits into a cache stays there, so this depends on the size.
     """
-    piece = max(size, LEAST) // threads
-    calls = max(1, (128 << 20) // piece)
-    arrays = [np.zeros(piece // 4, np.float32) for _ in range(threads)]
-    passes = [partial(np.add, array, 1, out=array) for array in arrays]
-    return rate([partial(repeat, one, calls) for one in passes], calls * 2 * piece)
-
-
-def repeat(call: Callable[[], object], times: int) -> None:
-    """Call it so often."""
-    for _ in range(times):
-        call()
+    loops = [traffic(max(size, LEAST) // threads) for _ in range(threads)]
+    moved = loops[0][1]
+    turns = max(1, MOVED // (threads * moved))
+    return rate([partial(work, turns) for work, _ in loops], turns * moved)
 
 
 def operations(case: Case) -> int:

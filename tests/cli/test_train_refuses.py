@@ -48,6 +48,11 @@ def refused(ended: Ended, *parts: str) -> None:
         (["train", "digits", "--dropout", "1.5"], ["--dropout", "below 1", "'1.5'"]),
         (["train", "digits", "--seed", "-1"], ["--seed", "at least 0"]),
         (["train", "digits", "--patience", "0"], ["--patience", "at least 1"]),
+        (["train", "digits", "--threads", "0"], ["--threads", "at least 1", "'0'"]),
+        (
+            ["train", "digits", "--eager", "--threads", "2"],
+            ["--threads", "compiled code", "got --eager", "leave out --threads 2"],
+        ),
         (["train", "digits", "--validation", "1"], ["--validation", "below 1"]),
         (["train", "moons", "--noise", "inf"], ["--noise", "at least 0"]),
         (["train", "moons", "--task", "ranking"], ["--task", "classification, regression"]),

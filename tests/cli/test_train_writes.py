@@ -14,6 +14,7 @@ from safetensors import safe_open
 from cli.commands import Command, read
 from data.idx_writer import put, tiny_files
 from pellucid import data, train
+from pellucid.compiler.program import Program
 from pellucid.train import History
 
 ALWAYS = {
@@ -191,6 +192,8 @@ def test_the_same_seed_gives_the_same_run(command: Command, extra: tuple[str, ..
         ("moons", "--layers", "none", "--lr", "0.5", "--optimizer", "sgd", "--momentum", "0.5"),
         ("sine", "--standardize", "--patience", "3", "--activation", "leaky_relu"),
         ("blobs", "--samples", "90", "--noise", "2.5", "--test", "0", "--dropout", "0.1"),
+        ("moons", "--eager"),
+        ("circles", "--threads", "1"),
     ],
 )
 def test_the_written_command_repeats_the_run(command: Command, words: tuple[str, ...]) -> None:
@@ -269,3 +272,27 @@ def test_the_doctor_writes_what_it_found(command: Command) -> None:
     assert {"kind", "title", "severity", "path", "evidence", "cause", "advice"} < findings[0].keys()
     command("train", "moons", "--epochs", "2", "--no-plots")
     assert not Path("runs/moons/doctor.json").exists()
+
+
+def test_eager_runs_use_no_compiled_code(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("expected no program to be made")
+
+    monkeypatch.setattr(Program, "__init__", refuse)
+    ended = command("train", "moons", "--epochs", "1", "--eager", "--out", "run")
+    assert ended.status == 0
+    assert ", eager, seed 0" in ended.out
+    assert read(Path("run/config.json"))["settings"]["eager"] is True
+    with pytest.raises(AssertionError, match="expected no program"):
+        command("train", "moons", *FAST, "--debug")
+
+
+def test_threads_are_what_was_asked_for(command: Command) -> None:
+    ended = command("train", "moons", *FAST, "--threads", "3", "--out", "three")
+    assert ", threads 3, seed 0" in ended.out
+    command("train", "moons", *FAST, "--threads", "1", "--out", "one")
+    command("train", "moons", *FAST, "--out", "usual")
+    assert read(Path("three/config.json"))["settings"]["threads"] == 3
+    assert "--threads" not in read(Path("usual/config.json"))["command"]
+    histories = [Path(f"{name}/history.json").read_bytes() for name in ("one", "three", "usual")]
+    assert len(set(histories)) == 1

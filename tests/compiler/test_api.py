@@ -255,3 +255,10 @@ def test_it_explains_itself() -> None:
         assert part in text
     with pytest.raises(TypeError, match="expected a function that compiles: no native code for"):
         pellucid.compile(lambda x: x.argmax(axis=1)).explain(X)
+
+
+def test_a_network_may_have_an_attribute_named_cells() -> None:
+    network = nn.GRU(3, 4, rng=0)
+    x = RNG.normal(size=(2, 5, 3)).astype(np.float32)
+    compiled = pellucid.compile(lambda x: network(x), network)
+    np.testing.assert_allclose(compiled(x).data, network(x).data, rtol=1e-5, atol=1e-6)

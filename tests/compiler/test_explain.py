@@ -19,9 +19,10 @@ import pellucid
 from pellucid import nn, optim
 from pellucid.compiler import passes, trace
 from pellucid.compiler.cost import Cost, cost
-from pellucid.compiler.explain import WIDTH, Explanation, explain
+from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph, Node, rebuilt, with_inputs
 from pellucid.compiler.kernels import Access, Instruction, Nest, Stage, Store
+from pellucid.compiler.listing import WIDTH
 from pellucid.compiler.llvm.target import AVX2, Target, host
 from pellucid.compiler.lower import Call
 from pellucid.compiler.program import Program
@@ -329,3 +330,73 @@ def test_llvm_code_of_one_kernel_or_all() -> None:
         assert f"define void @{part.function}(" in explanation.llvm(part.function)
     with pytest.raises(KeyError, match="expected one of k0, k1, got 'k7'"):
         explanation.llvm("k7")
+
+
+def test_machine_code_of_one_kernel_or_all() -> None:
+    explanation = explained(
+        lambda x, w: XP.exp(x @ w), zeros(8, 40), zeros(40, 40), target=AVX2 if INTEL else None
+    )
+    whole = explanation.assembly()
+    assert re.search(r"^_?step:", whole, re.MULTILINE)
+    for part in explanation.kernels:
+        text = explanation.assembly(part.function)
+        assert re.search(rf"^_?{part.function}:", text, re.MULTILINE)
+        assert "step:" not in text
+        assert any(word in text for word in ("fmadd", "fmla"))  # of products and of polynomials
+    assert not INTEL or ("%ymm" in whole and "%zmm" not in whole)
+    with pytest.raises(KeyError, match="expected one of k0, k1, got 'k7'"):
+        explanation.assembly("k7")
+
+
+# Phases
+
+
+def shared(threads: int, **settings: Any) -> Explanation:
+    """Return the explanation of products and a sum, shared by threads; old becomes new."""
+    seen: list[tuple[str, Graph]] = []
+    symbols = {n: trace.input_symbol(n, zeros(64, 64)) for n in ("old", "other", "w")}
+    new = symbols["old"] - XP.exp(symbols["w"] @ symbols["w"])
+    outputs = {"new old": new, "new other": (new @ symbols["w"]).mT @ symbols["other"]}
+    graph = passes.optimise(trace.finished(symbols, outputs), lambda *one: seen.append(one))
+    state = [("old", "new old"), ("other", "new other")]
+    return explain(graph, seen, Program(graph, threads=threads, state=state), **settings)
+
+
+def test_every_part_of_every_kernel_is_in_a_task() -> None:
+    explanation = shared(2)
+    program = explanation.program
+    assert len(explanation.phases) > 1
+    for phase, tasks in zip(program.phases, explanation.phases, strict=True):
+        assert [(task.home, task.weight) for task in phase] == [
+            (task.thread, task.nanoseconds) for task in tasks
+        ]
+        assert all(0 <= task.thread < 2 for task in tasks)
+    numbers = [n for phase in explanation.phases for task in phase for n in task.kernels]
+    assert set(numbers) == {part.number for part in explanation.kernels}
+    assert numbers.count(0) == 2  # the first product, one half for each thread
+    text = str(explanation)
+    assert f"== phases: {len(program.phases)}, {len(program.tasks)} tasks on 2 threads, " in text
+
+
+def test_one_thread_has_one_task() -> None:
+    explanation = shared(1)
+    ((task,),) = explanation.phases
+    assert task.kernels == tuple(range(len(explanation.kernels)))
+    assert "== phases: 1, 1 task on 1 thread, " in str(explanation)
+    assert f"  0-{task.kernels[-1]}\n" in str(explanation)
+
+
+def test_little_work_is_said_not_to_be_shared() -> None:
+    graph = graph_of(lambda x: x + 1.0, zeros(3))
+    assert "Less work than 10.00 us is not shared." in str(explain(graph, [], Program(graph)))
+    assert "is not shared" not in str(shared(2))
+
+
+def test_state_is_written_in_place_or_beside() -> None:
+    explanation = shared(2)
+    assert explanation.in_place == ("old",)
+    assert explanation.exchanged == ("other",)  # a product reads all of it for each element
+    text = str(explanation)
+    assert "\nWritten where the old value lies: old\n" in text
+    assert "\nWritten beside the old value: other\n" in text
+    assert "Written" not in str(explained(lambda x: x + 1.0, zeros(3)))

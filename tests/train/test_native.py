@@ -11,6 +11,7 @@ import pytest
 
 from pellucid import Tensor, nn, optim, train
 from pellucid.compiler.trace import TraceError
+from pellucid.train import native
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(70, 6)).astype("f4")
@@ -147,3 +148,46 @@ def test_an_update_that_is_not_finite_is_none() -> None:
 def test_other_choices_are_refused(choice: Any) -> None:
     with pytest.raises(ValueError, match='expected compile to be True, False or "auto"'):
         model().fit(X, LABELS, epochs=1, verbose=False, compile=choice)
+
+
+@pytest.mark.parametrize("choice", ["auto", False])
+@pytest.mark.parametrize("threads", [0, 1.5, "2", True])
+def test_other_numbers_of_threads_are_refused(threads: Any, choice: Any) -> None:
+    trained = model()
+    before = trained.network.state()
+    with pytest.raises(ValueError, match="expected threads to be a whole number of at least 1"):
+        trained.fit(X, LABELS, epochs=1, verbose=False, threads=threads, compile=choice)
+    for path, array in trained.network.state().items():
+        np.testing.assert_array_equal(array, before[path])
+
+
+def test_all_programs_of_a_model_use_the_threads_of_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    compiled = native.compiled
+
+    def watched(*args: Any, threads: int | None = None) -> Any:
+        seen.append(threads or 0)
+        return compiled(*args, threads=threads)
+
+    monkeypatch.setattr(native, "compiled", watched)
+    trained = model()
+    trained.fit(X, LABELS, epochs=1, verbose=False, threads=3, validation_data=(X, LABELS))
+    trained.evaluate(X, LABELS)
+    trained.predict(X)
+    assert len(seen) == 5  # by batch and by rows, validation, and two more
+    assert set(seen) == {3}
+
+
+@pytest.mark.parametrize("function", ["predict", "predict_proba", "predict_classes"])
+def test_predictions_are_compiled_or_not(function: str) -> None:
+    trained = model()
+    predict = getattr(trained, function)
+    np.testing.assert_allclose(
+        predict(X, compile=True), predict(X, compile=False), rtol=1e-5, atol=1e-6
+    )
+    with pytest.raises(ValueError, match='expected compile to be True, False or "auto"'):
+        predict(X, compile="yes")
+    steering = getattr(train.Model(Steering(), "cross_entropy"), function)
+    steering(X, compile=False)
+    with pytest.raises(TraceError, match=r"test_native.py:\d+"):
+        steering(X, compile=True)

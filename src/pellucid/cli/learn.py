@@ -27,6 +27,7 @@ from pellucid.train import (
     metrics,
     regression_report,
 )
+from pellucid.train.native import Compile
 from pellucid.train.report import ClassificationReport, RegressionReport
 
 INTERRUPTED, DIVERGED = "interrupted", "the loss is"  # how `History.stopped` begins
@@ -98,24 +99,28 @@ def learn(model: Model, settings: Settings, source: Source, verbose: bool) -> Ou
             batch_size=min(settings.batch_size, len(source.train)),
             validation_data=validation,
             callbacks=callbacks,
+            compile=settings.compile,
+            threads=settings.threads,
             seed=settings.seed,
             verbose="auto" if verbose else False,
         )
         seconds = time.perf_counter() - start
         check = _classified if source.train.task == "classification" else _regressed
-        outcome = check(model, source, history, seconds)
+        outcome = check(model, source, history, seconds, settings.compile)
         return replace(outcome, findings=doctor.findings) if settings.doctor else outcome
 
 
-def _classified(model: Model, source: Source, history: History, seconds: float) -> Outcome:
+def _classified(
+    model: Model, source: Source, history: History, seconds: float, choice: Compile
+) -> Outcome:
     """Return the outcome of a classification."""
     x, y = source.pair(source.test)
-    probabilities = model.predict_proba(x)  # (N, C)
+    probabilities = model.predict_proba(x, compile=choice)  # (N, C)
     predicted = probabilities.argmax(axis=1)  # (N,)
     report = classification_report(y, predicted, source.test.class_names)
     scores = {
         "rows": len(y),
-        "loss": model.evaluate(x, y)["loss"],
+        "loss": model.evaluate(x, y, compile=choice)["loss"],
         "accuracy": report.accuracy,
         "classes": {name: one.to_dict() for name, one in report.per_class.items()},
         "macro avg": report.macro.to_dict(),
@@ -126,9 +131,12 @@ def _classified(model: Model, source: Source, history: History, seconds: float) 
     return Outcome(history, seconds, scores, text, predicted, probabilities, confusion, report)
 
 
-def _regressed(model: Model, source: Source, history: History, seconds: float) -> Outcome:
+def _regressed(
+    model: Model, source: Source, history: History, seconds: float, choice: Compile
+) -> Outcome:
     """Return the outcome of a regression, in the unit of the data."""
-    predicted = source.restored(model.predict(source.inputs(source.test.x)))  # (N, outputs)
+    outputs = model.predict(source.inputs(source.test.x), compile=choice)
+    predicted = source.restored(outputs)  # (N, outputs)
     report = regression_report(source.test.y, predicted)
     mse = metrics.mse(source.test.y, predicted)
     scores = {"rows": len(predicted), "mse": mse, **report.to_dict()}

@@ -152,6 +152,15 @@ def _training(group: argparse._ArgumentGroup) -> None:
         help="stop after so many epochs without a lower validation loss, and keep the best weights",
     )
     group.add_argument(
+        "--eager", action="store_true", help="compute with NumPy alone, without compiled code"
+    )
+    group.add_argument(
+        "--threads",
+        type=arguments.count,
+        metavar="N",
+        help="that compiled code uses (one for each core); the results are the same for any number",
+    )
+    group.add_argument(
         "--seed", type=arguments.seed, default=0, metavar="N", help="of everything random (0)"
     )
 

@@ -15,6 +15,7 @@ from pellucid.cli.output import Folder
 from pellucid.cli.source import Source
 from pellucid.figures import style
 from pellucid.train import Model
+from pellucid.train.native import Compile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,10 +32,12 @@ _CAPTIONS = {
 _INSTALL = "pip install 'pellucid[viz]'"
 
 
-def draw(folder: Folder, model: Model, source: Source, outcome: Outcome) -> dict[str, Figure]:
+def draw(
+    folder: Folder, model: Model, source: Source, outcome: Outcome, choice: Compile
+) -> dict[str, Figure]:
     """Write every picture that the run has data for, and return them by caption.
 
-    A picture that cannot be drawn is left out.
+    A picture that cannot be drawn is left out. ``choice`` is whether the model uses compiled code.
     """
     try:
         import matplotlib.figure  # noqa: F401 - to see whether it is there
@@ -42,7 +45,7 @@ def draw(folder: Folder, model: Model, source: Source, outcome: Outcome) -> dict
         note(f"no pictures: expected matplotlib to draw with, got none; install it: {_INSTALL}")
         return {}
     figures = {}
-    for name, make in _pictures(model, source, outcome).items():
+    for name, make in _pictures(model, source, outcome, choice).items():
         try:
             with numbers_may_overflow():
                 figure = make()
@@ -54,7 +57,9 @@ def draw(folder: Folder, model: Model, source: Source, outcome: Outcome) -> dict
     return figures
 
 
-def _pictures(model: Model, source: Source, outcome: Outcome) -> dict[str, Callable[[], Figure]]:
+def _pictures(
+    model: Model, source: Source, outcome: Outcome, choice: Compile
+) -> dict[str, Callable[[], Figure]]:
     """Return how to draw each picture there is to draw, by the name of its file."""
     test = source.test
     pictures: dict[str, Callable[[], Figure]] = {}
@@ -62,7 +67,7 @@ def _pictures(model: Model, source: Source, outcome: Outcome) -> dict[str, Calla
         pictures["training_curves.png"] = lambda: viz.training_curves(outcome.history)
     if outcome.probabilities is None:
         if test.y.shape[1] == 1:
-            pictures["regression_fit.png"] = lambda: _fit(model, source, outcome)
+            pictures["regression_fit.png"] = lambda: _fit(model, source, outcome, choice)
         return pictures
     pictures["confusion_matrix.png"] = lambda: viz.confusion_matrix(
         test.y, outcome.predicted, test.class_names
@@ -70,18 +75,18 @@ def _pictures(model: Model, source: Source, outcome: Outcome) -> dict[str, Calla
     if test.image_shape is not None:
         pictures["predictions.png"] = lambda: _samples(source, outcome)
     if test.x.shape[1:] == (2,):
-        pictures["decision_boundary.png"] = lambda: _boundary(model, source)
+        pictures["decision_boundary.png"] = lambda: _boundary(model, source, choice)
     return pictures
 
 
-def _fit(model: Model, source: Source, outcome: Outcome) -> Figure:
+def _fit(model: Model, source: Source, outcome: Outcome, choice: Compile) -> Figure:
     """Draw predictions and truth; for one input the whole curve, not the test rows joined up."""
     test = source.test
     figure = viz.regression_fit(test.x, test.y, outcome.predicted)
     if test.x.shape[1] == 1:
         ends = (min(source.train.x.min(), test.x.min()), max(source.train.x.max(), test.x.max()))
         x = np.linspace(*ends, _CURVE, dtype=np.float32)[:, None]  # (points, 1)
-        curve = source.restored(model.predict(source.inputs(x)))  # (points, 1)
+        curve = source.restored(model.predict(source.inputs(x), compile=choice))  # (points, 1)
         axes = figure.axes[0]
         axes.lines[0].set_data(x[:, 0], curve[:, 0])
         axes.relim()
@@ -104,11 +109,11 @@ def _samples(source: Source, outcome: Outcome) -> Figure:
     )
 
 
-def _boundary(model: Model, source: Source) -> Figure:
+def _boundary(model: Model, source: Source, choice: Compile) -> Figure:
     """Draw what the network answers everywhere in the plane, and all points of the data set."""
 
     def predict(points: NDArray[np.float32]) -> NDArray[np.float32]:
-        answers: NDArray[np.float32] = model.predict_proba(source.inputs(points))
+        answers: NDArray[np.float32] = model.predict_proba(source.inputs(points), compile=choice)
         return answers
 
     parts = [source.train, source.validation, None if source.tests_training_rows else source.test]

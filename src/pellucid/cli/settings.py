@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pellucid.cli.defaults import CSV, TABLE, Defaults
 from pellucid.cli.errors import CommandError
@@ -54,6 +54,13 @@ class Settings:
     no_plots: bool
     compare: str | None
     doctor: bool = False
+    eager: bool = False
+    threads: int | None = None
+
+    @property
+    def compile(self) -> Literal[False, "auto"]:
+        """Whether to use compiled code, as a `Model` takes it."""
+        return False if self.eager else "auto"
 
     @property
     def is_file(self) -> bool:
@@ -65,7 +72,7 @@ class Settings:
         words = ["train", self.dataset]
         for name, value in dataclasses.asdict(self).items():
             option = f"--{name.replace('_', '-')}"
-            is_flag = name in ("no_plots", "doctor")
+            is_flag = name in ("no_plots", "doctor", "eager")
             if name == "dataset" or value is None or (is_flag and not value):
                 continue
             if name == "layers":
@@ -116,6 +123,8 @@ def resolve(options: argparse.Namespace) -> Settings:
         no_plots=options.no_plots,
         compare=options.compare,
         doctor=options.doctor,
+        eager=options.eager,
+        threads=options.threads,
     )
     _check(settings)
     return settings
@@ -168,6 +177,11 @@ def _check(settings: Settings) -> None:
         raise CommandError(
             f"--dropout: expected hidden layers to drop units of, got none; leave out --dropout "
             f"{settings.dropout:g}, or add --layers"
+        )
+    if settings.eager and settings.threads is not None:
+        raise CommandError(
+            f"--threads: expected compiled code that threads can share, got --eager; leave out "
+            f"--threads {settings.threads}, or --eager"
         )
     if settings.compare and settings.activation not in ("relu", "tanh", "sigmoid", "linear"):
         raise CommandError(

@@ -114,11 +114,13 @@ def _described(settings: Settings, source: Source) -> str:
     patience = f", patience {settings.patience}" if settings.patience is not None else ""
     dropout = f", dropout {settings.dropout:g}" if settings.dropout else ""
     scaled = ", standardized" if settings.standardize else ""
+    eager = ", eager" if settings.eager else ""
+    threads = f", threads {settings.threads}" if settings.threads is not None else ""
     loss = "cross-entropy" if source.train.task == "classification" else "mean squared error"
     return (
         f"{loss}, {settings.optimizer}, learning rate {settings.lr:g}{momentum}\n"
         f"{settings.epochs} epochs, batches of {min(settings.batch_size, len(source.train))}"
-        f"{dropout}{patience}{scaled}, seed {settings.seed}"
+        f"{dropout}{patience}{scaled}{eager}{threads}, seed {settings.seed}"
     )
 
 
@@ -148,7 +150,7 @@ def _write(
         folder.json("doctor.json", outcome.findings.to_dicts())
     _note(model, source)
     folder.write("model.safetensors", model.save)
-    figures = {} if settings.no_plots else draw(folder, model, source, outcome)
+    figures = {} if settings.no_plots else draw(folder, model, source, outcome, settings.compile)
     folder.text(REPORT, report_page(config, model, source, outcome, figures))
     folder.forget_earlier_run()
 

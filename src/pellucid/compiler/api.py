@@ -12,7 +12,7 @@ from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.arguments import arrays_of, collected, skeleton, with_symbols
-from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced
+from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced, number
 from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph
@@ -72,14 +72,19 @@ class Compiled:
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """Return how a call with such arguments becomes machine code; print it to read it.
 
+        ``explain(...).measured()`` adds times, ``.llvm()`` and ``.assembly()`` return the code
+        itself. It keeps the arguments, and the state as it is now.
+
         Raises:
             UnsupportedError: there is no native code for it yet; says why.
         """
-        traced = self.bound(*args, **kwargs).traced
+        bound = self.bound(*args, **kwargs)
+        traced = bound.traced
         if traced.program is None:
             raise UnsupportedError(f"expected a function that compiles: {traced.reason}")
         (_, before), *seen = traced.seen
-        return explain(before, seen, traced.program)
+        state = {name: number(cell.get()) for name, cell in bound.cells.items()}
+        return explain(before, seen, traced.program, state | arrays_of(args, kwargs))
 
     def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> None:
         """Trace and compile the function for these arguments."""

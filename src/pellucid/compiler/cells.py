@@ -82,7 +82,7 @@ def is_plain(x: Any) -> bool:
 
 def is_stateful(owner: Any) -> bool:
     """Whether an object tells of its state itself; see `Stateful`."""
-    return hasattr(owner, "cells")
+    return all(callable(getattr(owner, name, None)) for name in ("cells", "settings", "traced"))
 
 
 def tensor_cell(tensor: Tensor) -> Cell:

@@ -31,14 +31,17 @@ WORTH = 10e3  # nanoseconds of work above which threads share it
 class Program:
     """A graph as native code.
 
-    ``calls`` are its kernels in order, each whole, and ``functions`` the names of what runs them,
-    or their first parts; ``phases`` are the tasks that are run.
+    ``groups`` are its kernels in order, each whole: one call, or several that may be run in any
+    order. ``calls`` are those of all groups, and ``functions`` the names of what runs them, or
+    their first parts; ``phases`` are the tasks that are run.
 
     Args:
         graph: what to compute.
         target: the processor; by default the one this runs on.
         threads: how many may share the work. The results have the same bits for any number.
         state: inputs and the outputs that are their new values, by name.
+        apart: whether each kernel is a task and a phase of its own, on one thread, to be looked at
+            by itself.
 
     Raises:
         UnsupportedError: it holds what no native code can be made for yet.
@@ -50,19 +53,21 @@ class Program:
         target: Target | None = None,
         threads: int = 1,
         state: Iterable[tuple[str, str]] = (),
+        apart: bool = False,
     ) -> None:
         self.target = target or host()
         self.plan: Schedule = schedule(graph)
         self.graph = self.plan.graph
         groups, kept = lower(self.plan)
-        self.calls = [finished(call) for group in groups for call in group]
+        self.groups = [[finished(call) for call in group] for group in groups]
+        self.calls = [call for group in self.groups for call in group]
         self.nanoseconds = sum(map(weight, self.calls))
-        self.threads = threads if self.nanoseconds > WORTH else 1
+        self.threads = threads if self.nanoseconds > WORTH and not apart else 1
         pairs = [(self.graph.inputs[old], self.graph.outputs[new]) for old, new in state]
         overlay = overlaid(groups, pairs)
         self.overlaid = frozenset(overlay)  # outputs that may lie where their input does
         works = [split(group, self.threads) for group in groups]
-        self.phases: list[Phase] = [[Task(0, self.calls)]]
+        self.phases: list[Phase] = [[Task(0, c)] for c in (self.groups if apart else [self.calls])]
         if self.threads > 1:
             self.phases = phased(works, self.threads, overlay)
         self.tasks: list[Task] = [task for phase in self.phases for task in phase]

@@ -15,6 +15,7 @@ from pellucid import nn, optim
 from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
+from pellucid.compiler.threads import checked as checked_threads
 from pellucid.errors import ShapeError
 from pellucid.train import doctor, inputs, metrics, native, rules, saving
 from pellucid.train.batches import FromArrays, Source, groups, is_loader, parts, set_aside
@@ -132,8 +133,8 @@ class Model:
             compile: "auto" makes updates as native programs (see `pellucid.compile`), and eagerly
                 where it cannot; True raises there; False is always eager. Sums may differ in their
                 last digits. With ``accumulate`` updates are made eagerly.
-            threads: how many native programs use; by default one for each core. The results have
-                the same bits for any number.
+            threads: how many native programs use, also later to evaluate and predict; by default
+                one for each core. The results have the same bits for any number.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate after each epoch,
                 or what brings batches of such.
             validation_split: share of the examples to set aside for that instead: drawn at random,
@@ -147,7 +148,7 @@ class Model:
         """
         _positive("epochs", epochs)
         _positive("accumulate", accumulate)
-        self._native, self._threads = native.checked(compile), threads
+        self._native, self._threads = native.checked(compile), checked_threads(threads)
         _check_seed(seed)
         _trainable(self.network)
         split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
@@ -298,8 +299,16 @@ class Model:
         """
         return self._run(self.network, x, batch_size, compile)
 
-    def predict_proba(self, x: Any, batch_size: int = 1024) -> Array:
+    def predict_proba(
+        self,
+        x: Any,
+        batch_size: int = 1024,
+        *,
+        compile: Compile = "auto",  # noqa: A002 - the word for it
+    ) -> Array:
         """Return probabilities: ``(N, C)`` of classes, or ``(N, outputs)`` of yes-or-no outputs.
+
+        ``compile`` is what `evaluate` takes.
 
         Raises:
             TypeError: the loss is not one of probabilities.
@@ -311,10 +320,18 @@ class Model:
                 f"{type(self.loss).__name__}; use {fix}"
             )
         link = self.loss.link()
-        return self._run(lambda x: link(self._prediction(x)), x, batch_size)
+        return self._run(lambda x: link(self._prediction(x)), x, batch_size, compile)
 
-    def predict_classes(self, x: Any, batch_size: int = 1024) -> Array:
+    def predict_classes(
+        self,
+        x: Any,
+        batch_size: int = 1024,
+        *,
+        compile: Compile = "auto",  # noqa: A002 - the word for it
+    ) -> Array:
         """Return the most likely class, ``(N,)``, or ``(N, k)`` answers for k yes-or-no outputs.
+
+        ``compile`` is what `evaluate` takes.
 
         Raises:
             TypeError: the loss is not one of classes.
@@ -324,7 +341,7 @@ class Model:
                 f"expected a classification loss for classes, got {type(self.loss).__name__}; "
                 "use predict"
             )
-        prediction = self._run(self._prediction, x, batch_size)
+        prediction = self._run(self._prediction, x, batch_size, compile)
         labels = inputs.labels(self.loss, prediction, self.loss.threshold)
         return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
@@ -436,7 +453,8 @@ class Model:
         """Return the function's output for all examples, batch by batch, in evaluation mode."""
         size = _positive("batch_size", batch_size)
         examples = self._intake().only_examples(x, size)
-        forward = native.NativeForward(function, self.network, native.checked(choice), size)
+        choice = native.checked(choice)
+        forward = native.NativeForward(function, self.network, choice, size, self._threads)
         outputs = []
         with in_mode(self.network, training=False), no_grad(), quiet():
             for part in examples:
@@ -447,7 +465,8 @@ class Model:
     def _score(self, source: Source, choice: Compile) -> dict[str, float]:
         """Return loss and metrics over all batches of an epoch, in evaluation mode."""
         size = source.batch_size if isinstance(source, FromArrays) else 0
-        forward = native.NativeForward(self._prediction, self.network, choice, size)
+        function, threads = self._prediction, self._threads
+        forward = native.NativeForward(function, self.network, choice, size, threads)
         tally = Tally(self.loss, self.metrics)
         with in_mode(self.network, training=False), no_grad(), quiet():
             for batch in source.epoch():

@@ -195,13 +195,19 @@ class NativeForward:
         choice: whether to: "auto" goes on without where there is no program.
         size: of a whole batch. A program for the last, shorter one would most often serve only
             once, so "auto" leaves it to eager execution.
+        threads: how many to use; by default one for each core.
     """
 
     def __init__(
-        self, function: Callable[[Tensor], Any], network: Module, choice: Compile, size: int
+        self,
+        function: Callable[[Tensor], Any],
+        network: Module,
+        choice: Compile,
+        size: int,
+        threads: int | None,
     ) -> None:
         self.function, self.choice, self.size = function, choice, size
-        self.program = compiled(function, network)
+        self.program = compiled(function, network, threads=threads)
 
     def __call__(self, x: Array) -> Array:
         """Return the output for examples."""

@@ -103,13 +103,14 @@ class Module:
 
 def compile_object(text: str, target: Target) -> bytes:
     """Return the object code of a module in LLVM's language; it can be kept on disk."""
-    llvm = _initialised()
-    module = llvm.parse_assembly(text)
-    machine = _machine(target)
-    module.triple = machine.triple
-    module.data_layout = str(machine.target_data)
-    module.verify()
+    module, machine = _parsed(text, target)
     return bytes(machine.emit_object(module))
+
+
+def assembly(text: str, target: Target) -> str:
+    """Return the machine code of a module in LLVM's language, as text."""
+    module, machine = _parsed(text, target)
+    return str(machine.emit_assembly(module))
 
 
 def load_object(code: bytes, target: Target) -> Module:
@@ -128,6 +129,15 @@ def load_object(code: bytes, target: Target) -> Module:
 def compile_module(text: str, target: Target) -> Module:
     """Return a module in LLVM's language as code ready to run."""
     return load_object(compile_object(text, target), target)
+
+
+def _parsed(text: str, target: Target) -> tuple[Any, Any]:
+    """Return a module in LLVM's language, verified, and what makes code of it."""
+    module, machine = _initialised().parse_assembly(text), _machine(target)
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    return module, machine
 
 
 def _machine(target: Target) -> Any:
