@@ -255,3 +255,18 @@ def test_it_explains_itself() -> None:
         assert part in text
     with pytest.raises(TypeError, match="expected a function that compiles: no native code for"):
         pellucid.compile(lambda x: x.argmax(axis=1)).explain(X)
+
+
+def test_a_count_in_python_is_refused() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Dense(5, 2, rng=0)
+            self.calls = 0
+
+        def forward(self, x: Any) -> Any:
+            self.calls += 1
+            return self.layer(x) * self.calls
+
+    net = Counting()
+    with pytest.raises(TypeError, match="changes an attribute whenever it runs"):
+        pellucid.compile(net, net)(X)

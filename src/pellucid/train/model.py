@@ -17,7 +17,7 @@ from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
 from pellucid.train import doctor, inputs, metrics, native, rules, saving
-from pellucid.train.batches import FromArrays, Source, groups, is_loader, parts, set_aside
+from pellucid.train.batches import Batch, FromArrays, Source, groups, is_loader, parts, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
 from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined
@@ -388,8 +388,16 @@ class Model:
             held = self._intake().batch(*parts(validation_data, "validation_data"), "validation ")
         sample = rows.rows(doctor.spread(len(rows.x), 64))
         size = min(_positive("batch_size", batch_size), len(rows.x))
-        case = doctor.Case(self.network, self.loss, self._prediction, self.optimizer, sample, size)
-        return doctor.diagnose(case, rows, held)
+        return doctor.diagnose(self._case(sample, size), rows, held)
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, Array]:
+        """Return the gradient of the loss on some examples by each trained parameter, by path.
+
+        In training mode, without penalties and before clipping; nothing has changed afterwards.
+        Parameters' own ``grad`` is what the last eager update left, and compiled ones leave none.
+        """
+        rows = self._intake().batch(x, y, sample_weight)
+        return doctor.gradients(self._case(rows, len(rows.x)))
 
     def gradcheck(
         self, x: Any, y: Any, sample_weight: Any = None, **options: Any
@@ -421,6 +429,10 @@ class Model:
         except ShapeError as error:
             self.network.locate(error)
             raise
+
+    def _case(self, sample: Batch, size: int) -> doctor.Case:
+        """Return the model with some rows, for a pass that leaves everything as it was."""
+        return doctor.Case(self.network, self.loss, self._prediction, self.optimizer, sample, size)
 
     def _intake(self) -> Intake:
         """Return what checks data against the network and the loss there are now."""

@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pellucid.figures.html import page, table
 from pellucid.train import History
-from pellucid.train.doctor import Finding
+from pellucid.train.doctor import Diagnosis, Finding
 from pellucid.train.summary import Summary
 from pellucid.viz.layers import LayerStatistics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SEVERITIES = ("error", "warning", "note")  # the most urgent first
 _STYLE = """
-.finding { border-left: 5px solid #888888; padding: 0.1rem 0 0.1rem 0.9rem; margin: 1rem 0; }
-.finding.error { border-color: #d55e00; border-left-style: double; border-left-width: 9px; }
-.finding.warning { border-color: #e69f00; }
 .settings td { white-space: normal; }
-.finding h3 { font-size: 1rem; margin: 0.2rem 0; }
-.finding p { margin: 0.2rem 0; }
 """
 _DPI = 110
 
@@ -70,15 +64,12 @@ def run_report(
         layers: what `layer_statistics` returns.
         findings: what was found wrong; an empty list says that nothing was.
         environment: versions and machine by name.
-
-    Raises:
-        ValueError: a finding whose severity is none of "error", "warning" and "note".
     """
     parts = [f"<h1>{escape(title)}</h1>"]
     if headline:
         parts.append(f"<p>{escape(headline)}</p>")
     if findings is not None:
-        parts.append(_section("Findings", _findings(list(findings))))
+        parts.append(_section("Findings", Diagnosis(findings)._repr_html_()))
     if scores is not None:
         parts.append(_section("Test", scores._repr_html_()))
     if pictures:
@@ -118,33 +109,6 @@ def _figure(caption: str, figure: Figure) -> str:
         f'<figure><img alt="{text}" width="{width}" src="data:image/png;base64,{data}">'
         f"<figcaption>{text}</figcaption></figure>"
     )
-
-
-def _findings(findings: Sequence[Finding]) -> str:
-    """Return the findings, the most urgent first."""
-    for finding in findings:
-        if finding.severity not in SEVERITIES:
-            raise ValueError(
-                f"findings: expected a severity among {', '.join(SEVERITIES)}, got "
-                f"{finding.severity!r} for {finding.title!r}"
-            )
-    ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return "\n".join(map(_finding, ordered)) or "<p>Nothing was found wrong.</p>"
-
-
-def _finding(finding: Finding) -> str:
-    where = f" <code>{escape(finding.path)}</code>" if finding.path else ""
-    told = "".join(
-        f"<p><b>{name}:</b> {escape(text)}</p>"
-        for name, text in (
-            ("Evidence", finding.evidence),
-            ("Cause", finding.cause),
-            ("Advice", finding.advice),
-        )
-        if text
-    )
-    heading = f"{finding.severity.capitalize()}: {escape(finding.title)}{where}"
-    return f'<div class="finding {finding.severity}"><h3>{heading}</h3>{told}</div>'
 
 
 def _settings(values: Mapping[str, Any]) -> str:
