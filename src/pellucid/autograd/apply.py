@@ -159,7 +159,10 @@ def _column(arrays: list[Any]) -> str:
     shapes = [x.shape for x in arrays if getattr(x, "shape", ())]
     for rows, table in permutations(shapes, 2):
         if len(rows) == 1 and len(table) == 2 and rows[0] == table[0]:
-            return f"; one number a row is a column, reshape {rows} to ({rows[0]}, 1)"
+            return (
+                f"; one number a row is a column, reshape {rows} to ({rows[0]}, 1), or sum and "
+                "average with keepdims=True"
+            )
     return ""
 
 
