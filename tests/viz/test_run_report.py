@@ -91,7 +91,7 @@ def test_findings_come_with_the_gravest_first() -> None:
     assert re.findall(r"<b>(Error|Warning|Note): (.*?) <code>(.*?)</code></b>", page) == [
         (one.capitalize(), f"of {one}", f"of {one}") for one in reversed(severities)
     ]
-    assert "<b>Evidence:</b> of note, of note</p>" in page  # with the time it was seen first
+    assert "<b>Evidence:</b> of note: of note</p>" in page  # with the time it was seen first
     assert page.count("<b>Why:</b>") == page.count("<b>Change:</b>") == 3
     assert "Nothing was found wrong." in run_report("t", findings=[])
 

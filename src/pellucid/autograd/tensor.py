@@ -34,11 +34,11 @@ REFLECTED = {  # the operators of ``array + tensor`` by the names of NumPy's fun
     "greater": "__lt__",
     "greater_equal": "__le__",
 }
-GRADIENT_FREE = frozenset(  # functions of NumPy that ask about arrays, or compare them
-    "allclose argmax argmin argsort array2string array_equal array_equiv array_repr array_str "
-    "count_nonzero isclose may_share_memory ndim nonzero ones_like result_type save savetxt savez "
-    "shape shares_memory size zeros_like".split()
-)
+# functions of NumPy that ask about arrays, or compare them
+GRADIENT_FREE = (np.allclose, np.argmax, np.argmin, np.argsort, np.array2string, np.array_equal,
+                 np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.isclose,
+                 np.may_share_memory, np.ndim, np.nonzero, np.ones_like, np.result_type, np.save,
+                 np.savetxt, np.savez, np.shape, np.shares_memory, np.size, np.zeros_like)  # fmt: skip
 OWN_NAMES = {  # of functions that NumPy calls otherwise
     "concatenate": "concat",
     "hstack": "concat",
@@ -134,9 +134,8 @@ class Tensor(tape.Node):
 
     def __array_function__(self, function: Any, _: Any, args: Any, settings: Any) -> Any:
         """Give NumPy's functions plain arrays; refuse where a gradient would be lost by that."""
-        name = function.__name__
-        if tape.is_recording() and name not in GRADIENT_FREE and _wants((args, settings)):
-            raise _no_gradient(name)
+        if tape.is_recording() and function not in GRADIENT_FREE and _wants((args, settings)):
+            raise _no_gradient(function.__name__)
         return function(*_arrays(args), **_arrays(settings))
 
     def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray[Any, Any]:

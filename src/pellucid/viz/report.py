@@ -116,11 +116,13 @@ def _settings(values: Mapping[str, Any]) -> str:
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
-    """Yield the names and values of nested settings as text; what is None was not set."""
+    """Yield the names and values of nested settings as text; what is None or empty was not set."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         elif isinstance(value, list | tuple):
+            if not value:
+                continue
             yield f"{before}{name}", ", ".join(map(str, value))
         elif value is not None:
             yield f"{before}{name}", str(value)

@@ -60,7 +60,7 @@ class Finding:
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what follows the heading: words and what they say."""
-        evidence = f"{self.evidence}, {self.when}" if self.when else self.evidence
+        evidence = f"{self.when}: {self.evidence}" if self.when else self.evidence
         return [("evidence", evidence), ("why", self.cause), ("change", self.advice)]
 
     def _repr_html_(self) -> str:
