@@ -54,8 +54,10 @@ def apply(op: type[Op], *operands: Any, **params: Any) -> Any:
     out.grad = out.hooks = None
     out.retains_grad = False
     out.serial = next(serials)
-    if requires_grad and op.differentiable and is_recording():
+    if requires_grad and op.differentiable and (watcher := is_recording()):
         out.requires_grad, out.op, out.inputs, out.params = True, op, operands, params
+        if watcher is not True:
+            watcher.note(out)
     else:
         out.requires_grad, out.op, out.inputs, out.params = False, None, (), {}
     return out

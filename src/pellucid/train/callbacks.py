@@ -39,6 +39,7 @@ class Run:
     batch: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
+    anomaly: str = ""
     reports_lr: bool = False
     loss: Loss | None = None
     predict: Callable[[Array], Tensor] | None = None

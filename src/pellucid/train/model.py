@@ -110,7 +110,9 @@ class Model:
         ``verbose`` says and whether or not there is validation data. Training metrics are those of
         the predictions made during the epoch, while the weights were moving. Ctrl-C ends training
         after the current update, and what was learned is kept and recorded; a second Ctrl-C does
-        not wait.
+        not wait. Where an update is not finite it is not made and training ends; the batch is then
+        gone through once more, and ``history.anomaly`` and a warning tell which operation of which
+        layer made the first NaN or infinity.
 
         With weights w the loss is sum_i w_i L_i / sum_i w_i, within a batch as over the epoch, and
         the metrics are weighted likewise; an example of weight 0 is left out. "loss" is that of
@@ -188,7 +190,7 @@ class Model:
                 events.on_epoch_end(run)
                 if run.stopped:
                     break
-        history.stopped = run.stopped
+        history.stopped, history.anomaly = run.stopped, run.anomaly
         return history
 
     def _epoch(
@@ -212,7 +214,10 @@ class Model:
                     f"{outcome.problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
                     "learning rate, or scale the inputs"
                 )
-                warnings.warn(f"training stopped: {run.stopped}", RuntimeWarning, stacklevel=3)
+                if outcome.batch is not None:
+                    run.anomaly = doctor.anomaly(self._case(outcome.batch, len(outcome.batch.x)))
+                report = f"training stopped: {run.stopped}\n{run.anomaly}"
+                warnings.warn(report.strip(), RuntimeWarning, stacklevel=3)
                 break
             if not outcome.scored:  # nothing in these batches counts
                 continue

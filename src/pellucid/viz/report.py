@@ -79,7 +79,8 @@ def run_report(
         parts.append(_section("Worst mistakes", table(*mistakes)))
     if history is not None and history.epochs:
         stopped = f"<p>Stopped early: {escape(history.stopped)}.</p>" if history.stopped else ""
-        parts.append(_section("Training", history._repr_html_() + stopped))
+        found = f"<pre>{escape(history.anomaly)}</pre>" if history.anomaly else ""
+        parts.append(_section("Training", history._repr_html_() + stopped + found))
     if summary is not None:
         parts.append(_section("Network", summary._repr_html_()))
     if layers:

@@ -14,7 +14,9 @@ import numpy as np
 
 from pellucid.arrays import Array, quiet
 from pellucid.autograd import Tensor, no_grad, tape
+from pellucid.errors import AnomalyError
 from pellucid.nn import Loss, Module
+from pellucid.nn.anomaly import detect_anomaly
 from pellucid.nn.norm import BatchNorm
 from pellucid.ops.elementwise import Cast, Divide, Multiply, Relu, Sigmoid, Tanh
 from pellucid.ops.op import Op
@@ -134,6 +136,21 @@ def gradients(case: Case) -> dict[str, Array]:
         path: np.zeros_like(parameter.data) if g is None else g
         for (path, parameter), g in zip(parameters.items(), [*found, *absent], strict=True)
     }
+
+
+def anomaly(case: Case) -> str:
+    """Return what made the first number that is not finite in a pass over the sample."""
+    try:
+        with _apart(case, training=True), detect_anomaly():
+            loss = loss_of(case.loss, case.predict(case.sample.x), case.sample)
+            if loss.requires_grad:
+                loss.backward()
+    except AnomalyError as error:
+        return str(error.anomaly)
+    return (
+        "the loss of this batch and its gradients are finite in themselves: the penalty or the "
+        "optimiser's step made what is not"
+    )
 
 
 def trial(case: Case) -> list[float]:
