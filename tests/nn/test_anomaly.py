@@ -93,9 +93,9 @@ def test_causes_are_of_operations_there_are() -> None:
     assert {*CAUSES, *SLOPES} <= set(REGISTRY)
 
 
-@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("metrics", [[], ["accuracy"]])
-def test_fit_says_what_broke_it(compile: bool, metrics: list[str]) -> None:
+def test_fit_says_what_broke_it(native: bool, metrics: list[str]) -> None:
     net = nn.Sequential(nn.Dense(3, 4, rng=0), Log(), nn.Dense(4, 2, rng=0))
     model = Model(net, "cross_entropy", optim.Adam(1e-3), metrics=metrics)
     weights = net.state()
@@ -103,7 +103,7 @@ def test_fit_says_what_broke_it(compile: bool, metrics: list[str]) -> None:
         RuntimeWarning, match=r"Log \(forward\) in layers.1 \(Log\), at test_anomaly"
     ):
         history = model.fit(
-            X, np.array([0, 1, 0, 1]), epochs=2, verbose=False, compile=compile, seed=0
+            X, np.array([0, 1, 0, 1]), epochs=2, verbose=False, compile=native, seed=0
         )
     assert history.stopped.startswith("the loss is nan in epoch 1, batch 1")
     assert "cause: the logarithm" in history.anomaly

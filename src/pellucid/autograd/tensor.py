@@ -38,7 +38,8 @@ REFLECTED = {  # the operators of ``array + tensor`` by the names of NumPy's fun
 GRADIENT_FREE = (np.allclose, np.argmax, np.argmin, np.argsort, np.array2string, np.array_equal,
                  np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.isclose,
                  np.may_share_memory, np.ndim, np.nonzero, np.ones_like, np.result_type, np.save,
-                 np.savetxt, np.savez, np.shape, np.shares_memory, np.size, np.zeros_like)  # fmt: skip
+                 np.savetxt, np.savez, np.shape, np.shares_memory, np.size,
+                 np.zeros_like)  # fmt: skip
 OWN_NAMES = {  # of functions that NumPy calls otherwise
     "concatenate": "concat",
     "hstack": "concat",

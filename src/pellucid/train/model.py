@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
@@ -345,6 +346,14 @@ class Model:
         return summarise(self.network, shape, batch_size)
 
     # keeping it
+
+    def copy(self) -> Self:
+        """Return another model of the same state, whose training leaves this one as it is."""
+        other = copy.copy(self)
+        other._program = None
+        parts = copy.deepcopy((self.network, self.loss, self.optimizer))
+        other.network, other.loss, other.optimizer = parts
+        return other
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole model to one ``.safetensors`` file, atomically.
