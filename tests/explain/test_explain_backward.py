@@ -188,13 +188,13 @@ class Doubled(nn.Dense):
     [
         (nn.LSTM(3, 4), "got LSTM at layers.1; recurrent layers, attention and"),
         (nn.TransformerBlock(8, 2), "got TransformerBlock at layers.1; recurrent layers"),
-        (Doubled(), "got Doubled at layers.1; .* and modules of your own are not"),
+        (Doubled(3, 4), "got Doubled at layers.1; .* and modules of your own are not"),
         (nn.Conv1D(4, 4, 1, groups=2), "groups=1, .* got groups=2 in Conv1D at layers.1"),
     ],
 )
 def test_an_unknown_kind_is_named(layer: nn.Module, message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        explain_backward(nn.Sequential(nn.ReLU(), layer), ROWS)
+        explain_backward(nn.Sequential(nn.Dense(3, 3), layer), SEQUENCE)
 
 
 def test_a_layer_that_is_used_twice_is_refused() -> None:
