@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.arrays import Array, namespace, quiet
 from pellucid.autograd import Tensor, tape
-from pellucid.compiler.trace import user_line
+from pellucid.compiler.trace import origin
 from pellucid.errors import AnomalyError
 from pellucid.nn.module import Module
 
@@ -175,15 +175,18 @@ def _sender(receiver: tape.Node, arrived: list[tuple[tape.Node, Array]]) -> tupl
 
 def _place() -> _Place:
     """Return the line of the user's that runs, its innermost layer and the outermost network."""
-    layers = []
+    layers, line = [], ""
     frame: Any = sys._getframe(1)
     while frame is not None:
+        name, is_users, _ = origin(frame.f_code.co_filename)
+        if is_users and not line:
+            line = f"{name}:{frame.f_lineno}"
         if frame.f_code.co_name in ("forward", "preactivation"):
             owner = frame.f_locals.get("self")
             if isinstance(owner, Module):
                 layers.append(owner)
         frame = frame.f_back
-    return _Place(user_line(), *((layers[0], layers[-1]) if layers else (None, None)))
+    return _Place(line, *((layers[0], layers[-1]) if layers else (None, None)))
 
 
 def _is_finite(array: Array) -> bool:

@@ -53,7 +53,7 @@ class LearningRates:
             line = axes.axvline(self.suggestion, color=style.VERMILLION, linestyle="--")
             entries.append((f"suggested: {self.suggestion:.2g}", line))
         axes.set_xscale("log")
-        low, high = min(self.smooth), max(self.smooth[0], min(self.smooth))
+        low, high = min(*self.smooth, *self.losses), max(self.smooth[0], min(self.smooth))
         axes.set_ylim(low - 0.1 * (high - low) - 1e-12, high + 0.3 * (high - low) + 1e-12)
         style.legend_above(axes, entries, columns=3)
         return figure
