@@ -73,6 +73,18 @@ def test_infinity_that_does_no_harm_is_none() -> None:
     assert np.isfinite(x.grad).all()
 
 
+@pytest.mark.parametrize("masked", ["constant", "where"])
+def test_infinity_that_was_written_down_is_not_to_blame(masked: str) -> None:
+    x = Tensor(X, requires_grad=True)
+
+    def all_masked() -> Tensor:
+        if masked == "constant":
+            return pellucid.log(x * 0 + 1) * np.full(3, -np.inf, np.float32)
+        return pellucid.log(x * 0 + 1) * pellucid.where(x > 9, x, -np.inf)
+
+    assert found(lambda: all_masked().sum()).op == "Multiply"  # 0 times infinity
+
+
 def test_what_was_broken_before_is_named() -> None:
     x = Tensor([1.0, np.nan], requires_grad=True)
     anomaly = found(lambda: (x * 2).sum())

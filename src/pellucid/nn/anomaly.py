@@ -130,12 +130,16 @@ def forward(output: tape.Node, places: dict[int, _Place]) -> Anomaly | None:
     """Return what made an output that is not finite; None where it is finite."""
     if _is_finite(output.data):
         return None
-    node = output
+    node, turned = output, None  # where infinity was turned into NaN
     while True:
         broken = [x for x in node.inputs if isinstance(x, Tensor) and not _is_finite(x.data)]
         if not broken:
             break
+        if np.isnan(node.data).any() and not any(np.isnan(x.data).any() for x in broken):
+            turned = node
         node = min(broken, key=lambda x: (not np.isnan(x.data).any(), x.serial))  # NaN first
+    if turned is not None and _is_meant(node):
+        node = turned
     if node.op is None:
         inputs = (f"it has {_range(node.data)}",)
         cause = "it was so before; look at the data, or at the update before this one"
@@ -187,6 +191,14 @@ def _place() -> _Place:
                 layers.append(owner)
         frame = frame.f_back
     return _Place(line, *((layers[0], layers[-1]) if layers else (None, None)))
+
+
+def _is_meant(node: tape.Node) -> bool:
+    """Whether somebody wrote infinity down, as masks do."""
+    written = [x for x in node.inputs if not isinstance(x, Tensor) or x.op is None]
+    values = [x.data if isinstance(x, Tensor) else x for x in written]
+    constant = node.op is None and not node.requires_grad
+    return constant or any(np.isinf(x).any() for x in values if x is not None)
 
 
 def _is_finite(array: Array) -> bool:
