@@ -90,6 +90,18 @@ def test_what_was_broken_before_is_named() -> None:
     anomaly = found(lambda: (x * 2).sum())
     assert anomaly.op == ""
     assert "1 NaN" in str(anomaly)
+    assert str(anomaly).startswith("an input or constant is not finite itself")
+    net = nn.Sequential(nn.Dense(3, 4, rng=0), nn.Dense(4, 2, rng=0))
+    net[1].bias.data = np.array([0, np.inf], np.float32)  # type: ignore[attr-defined]
+    assert found(lambda: net(X).sum()).path == "layers.1.bias"
+
+
+def test_looking_calls_no_hook() -> None:
+    x, calls = Tensor(X, requires_grad=True), []
+    x.register_hook(lambda g: calls.append(g.shape))
+    with detect_anomaly():
+        (x * 2).sum().backward()
+    assert calls == [(4, 3)]
 
 
 def test_grad_looks_as_well_and_nothing_is_left_behind() -> None:

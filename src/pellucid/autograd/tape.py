@@ -143,12 +143,12 @@ def ancestors(output: Node) -> list[Node]:
 
 
 def propagate(
-    nodes: Sequence[Node], seed: Array, create_graph: bool
+    nodes: Sequence[Node], seed: Array, create_graph: bool, hooks: bool = True
 ) -> Iterator[tuple[Node, Array]]:
     """Yield every node with its whole gradient, in the given order, which starts at the output.
 
     With ``create_graph`` gradients are tensors and the rules record themselves, so that they can be
-    differentiated again; otherwise everything is a plain array.
+    differentiated again; otherwise everything is a plain array. Who only looks calls no ``hooks``.
     """
     kind = type(nodes[0])
     xp = namespace(nodes[0] if create_graph else nodes[0].data)
@@ -158,7 +158,7 @@ def propagate(
         g = gradients.pop(id(node), None)
         if g is None:  # no path from here to the output carries a gradient
             continue
-        for hook in tuple(node.hooks or ()):  # a copy: a hook may remove itself
+        for hook in tuple(node.hooks or ()) if hooks else ():  # a copy: a hook may remove itself
             changed = hook(g)
             g = g if changed is None else _replacement(node, xp, changed)
         yield node, g

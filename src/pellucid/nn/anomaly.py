@@ -46,9 +46,9 @@ class Anomaly(NamedTuple):
     """The operation that made the first number that is not finite.
 
     Attributes:
-        op: its name; "" for a parameter or constant that was not finite before.
+        op: its name; "" for a parameter, input or constant that was not finite before.
         direction: "forward" if its value was not finite, "backward" if a gradient from it.
-        path: of the innermost layer it ran in; "" outside of layers.
+        path: of the innermost layer it ran in, or of the parameter; "" outside of layers.
         line: ``file.py:12`` where the user's code asked for it; "" where that is not known.
         inputs: shape and range of each operand, and going backward of the gradient that arrived.
         cause: what is usually the reason, and what to do.
@@ -66,7 +66,7 @@ class Anomaly(NamedTuple):
         line = f", at {self.line}" if self.line else ""
         made = "its gradient" if self.direction == "backward" else "its value"
         if not self.op:
-            first = f"{self.path or 'a constant'} is not finite itself"
+            first = f"{self.path or 'an input or constant'} is not finite itself"
         else:
             first = f"{self.op} ({self.direction}){where}{line} was the first: {made} is not finite"
         return "\n".join([first, *(f"  {text}" for text in self.inputs), f"  cause: {self.cause}"])
@@ -143,7 +143,7 @@ def forward(output: tape.Node, places: dict[int, _Place]) -> Anomaly | None:
     if node.op is None:
         inputs = (f"it has {_range(node.data)}",)
         cause = "it was so before; look at the data, or at the update before this one"
-        return Anomaly("", "forward", "", "", inputs, cause)
+        return Anomaly("", "forward", _name(node, places), "", inputs, cause)
     name, place = node.op.__name__, places.get(node.serial, _Place("", None, None))
     cause = CAUSES.get(name, DIVERGED)
     return Anomaly(name, "forward", place.path, place.line, _inputs(node), cause)
@@ -152,7 +152,7 @@ def forward(output: tape.Node, places: dict[int, _Place]) -> Anomaly | None:
 def backward(output: tape.Node, seed: Array, places: dict[int, _Place]) -> Anomaly | None:
     """Return what made the first gradient that is not finite; None where all are finite."""
     arrived: list[tuple[tape.Node, Array]] = []
-    for node, g in tape.propagate(tape.ancestors(output), seed, create_graph=False):
+    for node, g in tape.propagate(tape.ancestors(output), seed, create_graph=False, hooks=False):
         if not _is_finite(g):
             guilty, before = _sender(node, arrived)
             name = "" if guilty.op is None else guilty.op.__name__
@@ -162,6 +162,16 @@ def backward(output: tape.Node, seed: Array, places: dict[int, _Place]) -> Anoma
             return Anomaly(name, "backward", place.path, place.line, inputs, cause)
         arrived.append((node, g))
     return None
+
+
+def _name(leaf: tape.Node, places: dict[int, _Place]) -> str:
+    """Return the path of a parameter or buffer of a network that ran; "" of anything else."""
+    networks = {id(place.network): place.network for place in places.values() if place.network}
+    for network in networks.values():
+        for path, tensor in network.named_tensors().items():
+            if tensor is leaf:
+                return path
+    return ""
 
 
 def _sender(receiver: tape.Node, arrived: list[tuple[tape.Node, Array]]) -> tuple[tape.Node, Array]:
