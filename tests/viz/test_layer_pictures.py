@@ -125,6 +125,15 @@ def test_bars_end_at_the_root_mean_square():
     assert legend_texts(figure) == ["root mean square", "largest element"]
 
 
+def test_only_powers_of_ten_are_named_on_a_short_scale():
+    figure = gradient_flow({"a": np.full(3, 4e-3), "b": np.array([2e-3, 5e-2])})
+    figure.draw_without_rendering()
+    axis = figure.axes[0].xaxis
+    assert not any(label.get_text() for label in axis.get_ticklabels(minor=True))
+    low, high = figure.axes[0].get_xlim()
+    assert sum(low <= place <= high for place in axis.get_majorticklocs()) >= 2
+
+
 def test_gradients_of_a_network_and_those_that_are_missing():
     net = nn.Sequential(nn.Dense(3, 4, "tanh"), nn.Dense(4, 1), rng=0)
     with pytest.raises(ValueError, match=r"call loss\.backward"):

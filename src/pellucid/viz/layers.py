@@ -285,6 +285,7 @@ def gradient_flow(
     floor = 10.0 ** math.floor(math.log10(typical[good].min()) - 0.3) if good.any() else 0.1
     figure, [axes] = style.panels(ax, 1, 1, 6.2, max(2.4, 0.9 + 0.27 * len(arrays)))
     from matplotlib.patches import Patch  # once the figure has said what is missing
+    from matplotlib.ticker import NullFormatter
 
     style.dress(axes, "Size of the gradient (loss per unit of the parameter)", "")
     axes.grid(visible=False, axis="y")
@@ -297,6 +298,7 @@ def gradient_flow(
         text = axes.text(0.01, place, what, transform=axes.get_yaxis_transform(), va="center")
         text.set(fontsize=style.SMALL_SIZE, color=style.VERMILLION)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())  # powers of ten are enough
     axes.set_xlim(floor, 2.0 * largest[good].max() if good.any() else 1.0)
     names = [style.plain(style.shorten(path, 32)) for path in arrays]
     axes.set_yticks(places, labels=names, fontsize=style.SMALL_SIZE)
