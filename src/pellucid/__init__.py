@@ -26,12 +26,14 @@ from pellucid.autograd import (
 from pellucid.autograd import functions as _functions
 from pellucid.autograd.functions import *
 from pellucid.compiler.api import Compiled, compile
-from pellucid.errors import GraphError, ShapeError
+from pellucid.errors import AnomalyError, GraphError, ShapeError
 from pellucid.explain import explain_backward
+from pellucid.nn.anomaly import detect_anomaly
 from pellucid.registry import register
 from pellucid.version import __version__
 
 __all__ = [
+    "AnomalyError",
     "Compiled",
     "GradcheckReport",
     "GradientError",
@@ -43,6 +45,7 @@ __all__ = [
     "assert_gradients",
     "compile",
     "data",
+    "detect_anomaly",
     "explain_backward",
     "grad",
     "gradcheck",

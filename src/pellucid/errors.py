@@ -27,6 +27,14 @@ class GraphError(RuntimeError):
     """A backward pass that the recorded graph does not allow."""
 
 
+class AnomalyError(FloatingPointError):
+    """NaN or infinity; ``anomaly`` tells which operation made it, where, and the usual cause."""
+
+    def __init__(self, message: str, anomaly: object = None) -> None:
+        super().__init__(message)
+        self.anomaly = anomaly
+
+
 ELSEWHERE = {  # names that other libraries have for what is here
     "categorical_crossentropy": "cross_entropy",
     "sparse_categorical_crossentropy": "cross_entropy",

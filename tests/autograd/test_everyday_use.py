@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
 import pellucid as pl
-from pellucid import Tensor
+from pellucid import Tensor, no_grad
 
 
 def test_a_scalar_formats_like_a_number() -> None:
@@ -55,3 +58,36 @@ def test_boolean_labels_are_the_numbers_0_and_1() -> None:
     labels = np.array([True, False, True, True])
     expected = pl.cross_entropy(z, labels.astype(int)).data
     np.testing.assert_array_equal(pl.cross_entropy(z, labels).data, expected)
+
+
+W = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("lossy", "use"),
+    [
+        (lambda: np.mean(W), "pellucid.mean"),
+        (lambda: np.sum(W, axis=0), "pellucid.sum"),
+        (lambda: np.concatenate([W, W]), "pellucid.concat"),
+        (lambda: np.where(W.data > 0, W, 0), "pellucid.where"),
+        (lambda: np.linalg.norm(W), "pellucid.norm"),
+        (lambda: np.clip(1.0, 0.0, a_max=W), "pellucid.clip"),
+    ],
+)
+def test_functions_of_numpy_that_would_lose_a_gradient_are_refused(
+    lossy: Callable[[], Any], use: str
+) -> None:
+    with pytest.raises(TypeError, match=f"knows no gradient; use {use} if there is one, or tensor"):
+        lossy()
+
+
+def test_functions_of_numpy_take_tensors_where_no_gradient_is_lost() -> None:
+    constant = W.detach()
+    assert np.mean(constant) == 2.5
+    assert np.concatenate([constant, constant]).shape == (4, 2)
+    with no_grad():
+        assert np.max(W) == 4
+    assert np.shape(W) == (2, 2)
+    assert np.allclose(W, constant)
+    assert np.array_equal(np.zeros_like(W), np.zeros((2, 2)))
+    assert np.array_equal(np.asarray(W), W.data)

@@ -262,3 +262,18 @@ def test_a_network_may_have_an_attribute_named_cells() -> None:
     x = RNG.normal(size=(2, 5, 3)).astype(np.float32)
     compiled = pellucid.compile(lambda x: network(x), network)
     np.testing.assert_allclose(compiled(x).data, network(x).data, rtol=1e-5, atol=1e-6)
+
+
+def test_a_count_in_python_is_refused() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Dense(5, 2, rng=0)
+            self.calls = 0
+
+        def forward(self, x: Any) -> Any:
+            self.calls += 1
+            return self.layer(x) * self.calls
+
+    net = Counting()
+    with pytest.raises(TypeError, match="changes an attribute whenever it runs"):
+        pellucid.compile(net, net)(X)

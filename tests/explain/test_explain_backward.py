@@ -158,6 +158,15 @@ def test_any_dense_network(widths: list[int], activation: str, seed: int) -> Non
     assert explain_backward(net, x, np.ones((4, widths[-1])), loss="mse").ok
 
 
+def test_a_notebook_shows_it_escaped() -> None:
+    report = explain_backward(nn.Sequential(nn.Dense(4, 3, "relu"), rng=0), ROWS)
+    html = report._repr_html_()
+    assert html.count("<table>") == len(report.steps)
+    assert "max(Z, 0)" in html
+    assert "where Z &gt; 0" in html
+    assert "by hand and autograd agree" in html
+
+
 def test_a_wrong_gradient_of_autograd_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def slope(xp: Any, g: Any, out: Any, x: Any) -> Any:
         return (g * (1 - out),)
@@ -175,15 +184,16 @@ class Doubled(nn.Dense):
 
 
 @pytest.mark.parametrize(
-    ("layer", "name"),
+    ("layer", "message"),
     [
-        (nn.LSTM(3, 4), "LSTM at layers.1"),
-        (Doubled(3, 4), "Doubled at layers.1"),
-        (nn.Conv1D(4, 4, 1, groups=2), r"Conv1D\(groups=2\) at layers.1"),
+        (nn.LSTM(3, 4), "got LSTM at layers.1; recurrent layers, attention and"),
+        (nn.TransformerBlock(8, 2), "got TransformerBlock at layers.1; recurrent layers"),
+        (Doubled(3, 4), "got Doubled at layers.1; .* and modules of your own are not"),
+        (nn.Conv1D(4, 4, 1, groups=2), "groups=1, .* got groups=2 in Conv1D at layers.1"),
     ],
 )
-def test_an_unknown_kind_is_named(layer: nn.Module, name: str) -> None:
-    with pytest.raises(TypeError, match=f"got {name}; known are Sequential, Dense"):
+def test_an_unknown_kind_is_named(layer: nn.Module, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         explain_backward(nn.Sequential(nn.Dense(3, 3), layer), SEQUENCE)
 
 

@@ -437,7 +437,8 @@ def test_streams_and_counters_of_layers_of_one_s_own_are_put_back() -> None:
     for callbacks in ([], [Doctor(report=False)]):
         np.random.seed(0)  # noqa: NPY002
         net = Drawing()
-        model(net).fit(X, Y, epochs=3, seed=0, verbose=False, callbacks=callbacks)
+        settings: dict[str, Any] = {"seed": 0, "verbose": False, "compile": False}
+        model(net).fit(X, Y, epochs=3, callbacks=callbacks, **settings)
         states.append((net.layer.state(), net.calls, net.rng.normal(), np.random.normal()))  # noqa: NPY002
     (one, *rest), (other, *others) = states
     assert rest == others

@@ -14,6 +14,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_s_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
     names: dict[str, object] = {}
     programs = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     for number, code in enumerate(programs):
@@ -23,9 +24,19 @@ def test_the_page_s_programs(capsys: pytest.CaptureFixture[str]) -> None:
             assert printed.startswith("nothing found\n")
         elif number == 1:
             assert printed == "[]\n"
-    found = re.search(r"<!-- begin: spoiled -->\n\n```text\n(.*?)```", TEXT, re.DOTALL)
+        elif number == 2:
+            assert printed.strip() == listing("spoiled")
+        elif number == 3:
+            assert "learned by heart, as it should be\n" in printed
+            assert "take a learning rate of about" in printed
+    assert re.sub(r" at .*:\d+", " at program.py:8", printed).strip() == listing("anomaly")
+
+
+def listing(name: str) -> str:
+    """Return what the page says that a program prints."""
+    found = re.search(rf"<!-- begin: {name} -->\n\n```text\n(.*?)```", TEXT, re.DOTALL)
     assert found
-    assert printed.strip() == found[1].strip()
+    return found[1].strip()
 
 
 def test_every_kind_is_on_the_page() -> None:

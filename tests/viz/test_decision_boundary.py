@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid.figures import style
-from pellucid.viz import decision_boundary
+from pellucid.viz import decision_boundary, regression_surface
 from viz.pictures import assert_nothing_is_cut_off, legend_texts
 
 X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
@@ -160,3 +160,29 @@ def test_bad_input_is_refused(changed, error, message):
     arguments = {"predict": left_or_right, "x": X, "y": Y, "resolution": 10} | changed
     with pytest.raises(error, match=message):
         decision_boundary(**arguments)
+
+
+def test_estimators_of_scikit_learn_are_asked_as_they_are():
+    linear = pytest.importorskip("sklearn.linear_model")
+    svm = pytest.importorskip("sklearn.svm")
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    y = (x[:, 0] > 0).astype(int)
+    classifier = linear.LogisticRegression().fit(x, y)
+    asked, function = (
+        regions(decision_boundary(p, x, y, resolution=9))
+        for p in (classifier, classifier.predict_proba)
+    )
+    np.testing.assert_array_equal(asked, function)
+    sure = decision_boundary(svm.SVC().fit(x, y), x, y, resolution=9)  # classes alone
+    assert len(np.unique(regions(sure).reshape(-1, 3), axis=0)) == 2
+    line = linear.LinearRegression().fit(x, x[:, 1])
+    for picture in (decision_boundary, regression_surface):
+        assert regions(picture(line, x, x[:, 1], resolution=9)).shape == (9, 9)
+
+
+def test_what_cannot_be_asked_is_refused():
+    for picture in (decision_boundary, regression_surface):
+        with pytest.raises(
+            TypeError, match="expected a Model, an estimator with predict, or a fun"
+        ):
+            picture(3, np.zeros((2, 2)), np.array([0, 1]))

@@ -261,11 +261,34 @@ def test_the_page_shows_one_of_all_depths_without_any_script() -> None:
     drawing = draw_graph(network())
     assert list(drawing.levels) == ["closed", "depth 1", "depth 2", "operations"]
     tags = parsed(drawing.html)
-    assert tags.count("input") == tags.count("label") == tags.count("svg") == 4
+    assert tags.count("input") == tags.count("label") == 4 + 1 + 1  # and a switch for layers.1
+    assert tags.count("svg") == 4 + 2
     assert "script" not in tags
-    assert drawing.html.count(" checked") == 1
+    assert drawing.html.count(" checked>") == 1 + 1
     assert drawing.html == draw_graph(network()).html
     assert set(re.findall(r"https?://[^\"' ]+", drawing.html)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_modules_are_opened_and_closed_one_by_one() -> None:
+    block = nn.Sequential(nn.Dense(4, 4), nn.Residual(nn.Dense(4, 4)))
+    drawing = draw_graph(nn.Sequential(block, nn.Dense(4, 2), rng=0))
+    assert drawing.switches == ("layers.0", "layers.0.layers.1")
+    both = {shut: [box.title for box in one.boxes] for shut, one in drawing.states.items()}
+    parts = ["input", "layers.0.layers.0", "layers.0.layers.1", "layers.1", "output"]
+    assert both[frozenset({"layers.0.layers.1"})] == parts
+    assert both[frozenset({"layers.0"})] == ["input", "layers.0", "layers.1", "output"]
+    assert both[frozenset()] == titles(drawing)
+    rule = "#graph-open-0:checked ~ #graph-open-1:not(:checked) ~ .state-2 { display: block }"
+    assert rule in drawing.html
+    assert draw_graph(nn.Dense(4, 2)).switches == ()
+    assert draw_graph(nn.Sequential(block), closed=["layers.0"]).switches == ("layers.0.layers.1",)
+
+
+def test_many_modules_share_a_switch_for_each_kind() -> None:
+    blocks = [nn.Residual(nn.Sequential(nn.Dense(4, 4), nn.ReLU())) for _ in range(4)]
+    drawing = draw_graph(nn.Sequential(*blocks, rng=0))
+    assert drawing.switches == ("all Residual", "all Sequential")
+    assert [len(one.boxes) for one in drawing.states.values()] == [14, 6, 10, 6]
 
 
 def test_a_notebook_shows_one_picture() -> None:

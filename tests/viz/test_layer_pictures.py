@@ -29,29 +29,33 @@ def model() -> Model:
     return Model(net, "cross_entropy", optim.Adam(1e-2))
 
 
-def fitted(watch, epochs=3, seed=0):
+def fitted(watch, epochs=3, seed=0, **options):
     trained = model()
-    trained.fit(X, Y, epochs=epochs, seed=seed, verbose=False, callbacks=[watch])
+    trained.fit(X, Y, epochs=epochs, seed=seed, verbose=False, callbacks=[watch], **options)
     return trained
 
 
-def test_every_epoch_is_watched():
+@pytest.mark.parametrize("options", [{"compile": True}, {"compile": False}, {"accumulate": 2}])
+def test_every_epoch_is_watched(options):
     watch = LayerWatch(X[:5])
-    trained = fitted(watch)
+    trained = fitted(watch, **options)
     paths = list(trained.network.named_parameters())
     assert list(watch.weights) == list(watch.gradients) == paths
     assert list(watch.activations) == ["layers.0", "layers.1", "layers.2"]
     assert all(len(epochs) == 3 for epochs in watch.weights.values())
     last = trained.network.named_parameters()["layers.0.weight"]
     np.testing.assert_array_equal(watch.weights["layers.0.weight"][-1], last.data.reshape(-1))
-    np.testing.assert_array_equal(watch.gradients["layers.0.weight"][-1], last.grad.reshape(-1))
+    assert all(len(epochs) == 3 for epochs in watch.gradients.values())
+    flat = trained.gradients(X, Y)["layers.0.weight"].reshape(-1)  # X has less rows than are taken
+    np.testing.assert_allclose(watch.gradients["layers.0.weight"][-1], flat)
     assert watch.activations["layers.0"][0].shape == (5 * 8,)
     assert (watch.activations["layers.0"][0] >= 0).all()  # after its ReLU
 
 
-def test_watching_changes_nothing():
-    plain, watched = model(), fitted(LayerWatch(X))
-    plain.fit(X, Y, epochs=3, seed=0, verbose=False)
+@pytest.mark.parametrize("options", [{"compile": True}, {"compile": False}, {"accumulate": 2}])
+def test_watching_changes_nothing(options):
+    plain, watched = model(), fitted(LayerWatch(X), **options)
+    plain.fit(X, Y, epochs=3, seed=0, verbose=False, **options)
     for a, b in zip(plain.network.parameters(), watched.network.parameters(), strict=True):
         np.testing.assert_array_equal(a.data, b.data)
     assert watched.network.training == plain.network.training
@@ -121,6 +125,15 @@ def test_bars_end_at_the_root_mean_square():
     assert legend_texts(figure) == ["root mean square", "largest element"]
 
 
+def test_only_powers_of_ten_are_named_on_a_short_scale():
+    figure = gradient_flow({"a": np.full(3, 4e-3), "b": np.array([2e-3, 5e-2])})
+    figure.draw_without_rendering()
+    axis = figure.axes[0].xaxis
+    assert not any(label.get_text() for label in axis.get_ticklabels(minor=True))
+    low, high = figure.axes[0].get_xlim()
+    assert sum(low <= place <= high for place in axis.get_majorticklocs()) >= 2
+
+
 def test_gradients_of_a_network_and_those_that_are_missing():
     net = nn.Sequential(nn.Dense(3, 4, "tanh"), nn.Dense(4, 1), rng=0)
     with pytest.raises(ValueError, match=r"call loss\.backward"):
@@ -128,6 +141,29 @@ def test_gradients_of_a_network_and_those_that_are_missing():
     net(X).sum().backward()
     drawn = {t.get_text() for t in gradient_flow(net).axes[0].get_yticklabels()}
     assert drawn == set(net.named_parameters())
+
+
+def test_gradients_of_a_model_are_those_of_its_loss():
+    trained = fitted(LayerWatch(), epochs=1)
+    drawn = gradient_flow(trained, X, Y)
+    net = trained.network.train()
+    net[1].rate = 0.0  # type: ignore[attr-defined]
+    found = trained.gradients(X, Y)
+    net.zero_grad()
+    trained.loss(net(X), Y).backward()
+    assert [t.get_text() for t in drawn.axes[0].get_yticklabels()] == list(found)
+    for path, parameter in net.named_parameters().items():
+        np.testing.assert_allclose(found[path], parameter.grad, rtol=1e-5, atol=1e-8)
+    first, *_ = layer_statistics(trained, X, Y)
+    squares = sum((found[f"layers.0.{name}"] ** 2).sum() for name in ("weight", "bias"))
+    assert first.gradients == pytest.approx(math.sqrt(squares / 32), rel=1e-5)
+
+
+def test_a_network_has_no_loss_to_differentiate():
+    net = model().network
+    for picture in (gradient_flow, layer_statistics):
+        with pytest.raises(TypeError, match=r"expected a train\.Model beside y, got Sequential"):
+            picture(net, X, Y)
 
 
 def test_gradients_of_zero_or_nan_are_named():

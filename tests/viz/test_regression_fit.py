@@ -102,3 +102,12 @@ def test_two_panels_share_the_place_of_the_axes_given(axes):
 def test_bad_input_is_refused(changed, error, message):
     with pytest.raises(error, match=message):
         regression_fit(**({"x": X, "y_true": TRUE, "y_pred": PRED} | changed))
+
+
+@pytest.mark.parametrize("size", [1e4, 1e30])
+@pytest.mark.parametrize("features", [1, 2])
+def test_a_diverged_prediction_fits_as_well(size, features):
+    x = np.linspace(-1, 1, 20)
+    figure = regression_fit(np.stack([x] * features, 1), x, size * x)
+    assert_nothing_is_cut_off(figure)
+    assert all(len(text) < 60 for text in legend_texts(figure))

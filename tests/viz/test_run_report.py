@@ -5,29 +5,23 @@ from __future__ import annotations
 import base64
 import io
 import re
-from dataclasses import dataclass
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from pellucid import nn
 from pellucid.figures.html import table
 from pellucid.train import History, Model, classification_report
+from pellucid.train.doctor import Diagnosis, Finding, Severity
 from pellucid.viz import layer_statistics, run_report, training_curves
 from viz.test_graph import parsed
 
 EVIL = "<script>alert('x')</script> & \"co\""
 
 
-@dataclass
-class Found:
-    title: str
-    severity: str = "warning"
-    layer: str = ""
-    evidence: str = ""
-    cause: str = ""
-    advice: str = ""
+def finding(severity: Severity, text: str) -> Finding:
+    """Return a finding that says a text wherever one can stand."""
+    return Finding(text, text, severity, text, text, text, text, text)
 
 
 def full(text: str = "plain") -> str:
@@ -45,7 +39,7 @@ def full(text: str = "plain") -> str:
         mistakes=((text, "b"), [(text, text)]),
         summary=Model(net, "cross_entropy").summary(),
         layers=layer_statistics(net, np.ones((2, 2))),
-        findings=[Found(text, "note", text, text, text, text)],
+        findings=[finding("note", text)],
         environment={text: text},
     )
 
@@ -91,18 +85,22 @@ def test_pictures_are_held_by_the_page() -> None:
     assert '<img alt="plain"' in full()
 
 
-def test_findings_come_with_the_most_urgent_first() -> None:
-    findings = [Found("c", "note"), Found("b"), Found("a", "error", "layers.0", "e", "why", "do")]
-    page = run_report("t", findings=findings)
-    assert re.findall(r"<h3>(\w+): (\w)", page) == [
-        ("Error", "a"), ("Warning", "b"), ("Note", "c"),
-    ]  # fmt: skip
-    for text in ("<code>layers.0</code>", "<b>Evidence:</b> e", "<b>Cause:</b> why", "Advice"):
-        assert text in page
-    assert page.count("<b>") == 3
+def test_findings_come_with_the_gravest_first() -> None:
+    severities: list[Severity] = ["note", "warning", "error"]
+    page = run_report("t", findings=[finding(one, f"of {one}") for one in severities])
+    assert re.findall(r"<b>(Error|Warning|Note): (.*?) <code>(.*?)</code></b>", page) == [
+        (one.capitalize(), f"of {one}", f"of {one}") for one in reversed(severities)
+    ]
+    assert "<b>Evidence:</b> of note: of note</p>" in page  # with the time it was seen first
+    assert page.count("<b>Why:</b>") == page.count("<b>Change:</b>") == 3
     assert "Nothing was found wrong." in run_report("t", findings=[])
-    with pytest.raises(ValueError, match="severity among error, warning, note, got 'bad'"):
-        run_report("t", findings=[Found("a", "bad")])
+
+
+def test_a_diagnosis_shows_itself_escaped() -> None:
+    shown = Diagnosis([finding("error", EVIL)])._repr_html_()
+    parsed(shown)
+    assert "<script" not in shown
+    assert Diagnosis()._repr_html_() == "<p>Nothing was found wrong.</p>"
 
 
 def test_tables_have_words_on_the_left_and_numbers_on_the_right() -> None:

@@ -54,8 +54,10 @@ def apply(op: type[Op], *operands: Any, **params: Any) -> Any:
     out.grad = out.hooks = None
     out.retains_grad = False
     out.serial = next(serials)
-    if requires_grad and op.differentiable and is_recording():
+    if requires_grad and op.differentiable and (watcher := is_recording()):
         out.requires_grad, out.op, out.inputs, out.params = True, op, operands, params
+        if watcher is not True:
+            watcher.note(out)
     else:
         out.requires_grad, out.op, out.inputs, out.params = False, None, (), {}
     return out
@@ -159,7 +161,10 @@ def _column(arrays: list[Any]) -> str:
     shapes = [x.shape for x in arrays if getattr(x, "shape", ())]
     for rows, table in permutations(shapes, 2):
         if len(rows) == 1 and len(table) == 2 and rows[0] == table[0]:
-            return f"; one number a row is a column, reshape {rows} to ({rows[0]}, 1)"
+            return (
+                f"; one number a row is a column, reshape {rows} to ({rows[0]}, 1), or sum and "
+                "average with keepdims=True"
+            )
     return ""
 
 

@@ -25,6 +25,7 @@ from pellucid.autograd import tape
 from pellucid.autograd.differences import STEP, Comparison, Tolerance, Verdict
 from pellucid.autograd.point import Point, argument_names, to_argument, to_function, to_outputs
 from pellucid.autograd.tensor import Tensor, as_tensor
+from pellucid.figures.html import table
 from pellucid.ops.op import Op
 
 UNIT_ROUNDOFF = 2.0**-53
@@ -93,6 +94,10 @@ class GradcheckReport:
         return "\n".join(f"{row.name:{width}}  {row}" for row in self.rows)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [(row.name, str(row.shape), str(row)) for row in self.rows]
+        return table(("tensor", "shape", "gradient"), rows, 3)
 
     def raise_if_failed(self) -> GradcheckReport:
         """Return this report if every gradient is right.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from pellucid.arrays import Array, DType, Namespace, Shape, namespace, quiet
 from pellucid.errors import GraphError, ShapeError
@@ -69,15 +69,28 @@ class Node:
         return self.data.dtype
 
 
-_recording: ContextVar[bool] = ContextVar("recording", default=True)
+class Watcher(Protocol):
+    """Looks on while operations are recorded, and before gradients are computed."""
+
+    def note(self, node: Node) -> None:
+        """An operation was recorded."""
+
+    def examine(self, output: Node, seed: Array) -> None:
+        """The gradients of an output are about to be computed."""
+
+
+_recording: ContextVar[bool | Watcher] = ContextVar("recording", default=True)
 is_recording = _recording.get
 
 
 @contextmanager
-def recording(on: bool) -> Iterator[None]:
-    """Within this context operations are recorded, or they are not."""
+def recording(on: bool | Watcher) -> Iterator[None]:
+    """Within this context operations are recorded, or not, or recorded while someone watches.
+
+    Who watches already goes on where recording is switched on.
+    """
     before = is_recording()
-    _recording.set(on)
+    _recording.set(before if on is True and before else on)
     try:
         yield
     finally:
@@ -130,12 +143,12 @@ def ancestors(output: Node) -> list[Node]:
 
 
 def propagate(
-    nodes: Sequence[Node], seed: Array, create_graph: bool
+    nodes: Sequence[Node], seed: Array, create_graph: bool, hooks: bool = True
 ) -> Iterator[tuple[Node, Array]]:
     """Yield every node with its whole gradient, in the given order, which starts at the output.
 
     With ``create_graph`` gradients are tensors and the rules record themselves, so that they can be
-    differentiated again; otherwise everything is a plain array.
+    differentiated again; otherwise everything is a plain array. Who only looks calls no ``hooks``.
     """
     kind = type(nodes[0])
     xp = namespace(nodes[0] if create_graph else nodes[0].data)
@@ -145,7 +158,7 @@ def propagate(
         g = gradients.pop(id(node), None)
         if g is None:  # no path from here to the output carries a gradient
             continue
-        for hook in tuple(node.hooks or ()):  # a copy: a hook may remove itself
+        for hook in tuple(node.hooks or ()) if hooks else ():  # a copy: a hook may remove itself
             changed = hook(g)
             g = g if changed is None else _replacement(node, xp, changed)
         yield node, g
@@ -184,8 +197,15 @@ def _lift(kind: type, x: Any) -> Any:
     return x if type(x) is kind or isinstance(x, int | float) else kind(x)
 
 
+def _let_examine(output: Node, seed: Array) -> None:
+    watcher = is_recording()
+    if not isinstance(watcher, bool):
+        watcher.examine(output, seed)
+
+
 def backward(output: Node, seed: Array, retain_graph: bool) -> None:
     """Add the gradient of ``output`` to ``grad`` of every leaf below it, then free the graph."""
+    _let_examine(output, seed)
     nodes = ancestors(output)
     owned: set[int] = {id(seed)}
     with quiet():
@@ -206,6 +226,7 @@ def gradients(
     output: Node, wrt: Sequence[Node], seed: Array, create_graph: bool
 ) -> list[Array | None]:
     """Return the gradient of ``output`` for each tensor of ``wrt``; None where it has none."""
+    _let_examine(output, seed)
     found: dict[int, Array] = {}
     targets = {id(tensor) for tensor in wrt}
     nodes = _towards(ancestors(output), targets)

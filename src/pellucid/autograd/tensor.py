@@ -34,6 +34,24 @@ REFLECTED = {  # the operators of ``array + tensor`` by the names of NumPy's fun
     "greater": "__lt__",
     "greater_equal": "__le__",
 }
+# functions of NumPy that ask about arrays, or compare them
+GRADIENT_FREE = (np.allclose, np.argmax, np.argmin, np.argsort, np.array2string, np.array_equal,
+                 np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.isclose,
+                 np.may_share_memory, np.ndim, np.nonzero, np.ones_like, np.result_type, np.save,
+                 np.savetxt, np.savez, np.shape, np.shares_memory, np.size,
+                 np.zeros_like)  # fmt: skip
+OWN_NAMES = {  # of functions that NumPy calls otherwise
+    "concatenate": "concat",
+    "hstack": "concat",
+    "vstack": "concat",
+    "transpose": "permute_dims",
+    "swapaxes": "permute_dims",
+    "moveaxis": "permute_dims",
+    "dot": "matmul",
+    "amax": "max",
+    "amin": "min",
+    "around": "round",
+}
 
 
 class Tensor(tape.Node):
@@ -112,11 +130,14 @@ class Tensor(tape.Node):
         name, first = ufunc.__name__, operands[0]
         whole = method == "__call__" and not settings  # settings: array += tensor, for one
         if not whole or name not in REFLECTED or isinstance(first, Tensor):
-            raise TypeError(
-                f"expected a function of tensors, got np.{name}, which knows no gradient; use "
-                f"pellucid.{name} if there is one, or tensor.numpy() where no gradient is needed"
-            )
+            raise _no_gradient(name)
         return getattr(self, REFLECTED[name])(first)
+
+    def __array_function__(self, function: Any, _: Any, args: Any, settings: Any) -> Any:
+        """Give NumPy's functions plain arrays; refuse where a gradient would be lost by that."""
+        if tape.is_recording() and function not in GRADIENT_FREE and _wants((args, settings)):
+            raise _no_gradient(function.__name__)
+        return function(*_arrays(args), **_arrays(settings))
 
     def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.data, dtype=dtype, copy=copy)
@@ -443,6 +464,30 @@ class Tensor(tape.Node):
             )
         x = floating(self) if any(isinstance(b, float) for b in bounds) else self
         return apply(elementwise.Clip, x, low=bounds[0], high=bounds[1])
+
+
+def _no_gradient(name: str) -> TypeError:
+    return TypeError(
+        f"expected a function of tensors, got np.{name}, which knows no gradient; use "
+        f"pellucid.{OWN_NAMES.get(name, name)} if there is one, or tensor.numpy() where no "
+        "gradient is needed"
+    )
+
+
+def _wants(x: Any) -> bool:
+    """Whether there is a tensor that requires a gradient among NumPy's arguments."""
+    if isinstance(x, list | tuple | dict):
+        return any(map(_wants, x.values() if isinstance(x, dict) else x))
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def _arrays(x: Any) -> Any:
+    """Return NumPy's arguments with arrays in place of tensors."""
+    if isinstance(x, dict):
+        return {name: _arrays(value) for name, value in x.items()}
+    if type(x) in (list, tuple):
+        return type(x)(map(_arrays, x))
+    return x.data if isinstance(x, Tensor) else x
 
 
 def as_tensor(x: Any) -> Tensor:

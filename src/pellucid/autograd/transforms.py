@@ -52,7 +52,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
                 f"expected a function with a scalar result, got shape {out.shape}; "
                 "reduce it with .sum() or .mean(), or use jacobian"
             )
-        outer = tape.is_recording() and _is_nested(out, leaves)
+        outer = bool(tape.is_recording()) and _is_nested(out, leaves)
         gradients = _gradients(out, leaves, F.ones_like(out), outer)
         return out if outer else out.detach(), rebuild(gradients)
 
@@ -67,7 +67,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
 
     def compute(*args: Any, **kwargs: Any) -> Any:
         out, leaves, rebuild = _call(f, argnums, args, kwargs)
-        outer = tape.is_recording() and _is_nested(out, leaves)
+        outer = bool(tape.is_recording()) and _is_nested(out, leaves)
         rows: list[list[Tensor]] = []
         for i in range(out.size):
             seed = np.zeros(out.shape, out.dtype)

@@ -31,7 +31,8 @@ def report_page(
     """Return all of a run as one page of HTML."""
     seconds = f"trained for {outcome.history.epochs} epochs in {outcome.seconds:.1f} s"
     with numbers_may_overflow():
-        layers = viz.layer_statistics(model.network, source.inputs(source.test.x[:_SAMPLE]))
+        some = source.test.take(np.arange(min(_SAMPLE, len(source.test.x))))
+        layers = viz.layer_statistics(model, *source.pair(some))
     return viz.run_report(
         f"pellucid train {source.train.name}",
         headline=f"{outcome.headline}; {seconds}",

@@ -21,7 +21,7 @@ from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.threads import checked
-from pellucid.compiler.trace import finished, input_symbol
+from pellucid.compiler.trace import TraceError, finished, input_symbol
 
 PROGRAMS = 16  # kept of one function: one for each kind of arguments
 
@@ -93,6 +93,12 @@ class Compiled:
         after = self._key(cells_of(self.state), arrays, args, kwargs)
         if after != key:
             traced = self._trace(args, kwargs)
+            if self._key(cells_of(self.state), arrays, args, kwargs) != after:
+                raise TraceError(
+                    "expected a function that changes nothing but tensors, got one that changes an "
+                    "attribute whenever it runs, such as a count of its calls; keep that in a "
+                    "tensor, or run the function without compiling it"
+                )
         bound = Bound(self._compiled(*traced), cells_of(self.state), self._spares)
         self._programs[after] = bound
         if len(self._programs) > PROGRAMS:

@@ -32,15 +32,21 @@ def chain(layer: Any, path: str) -> Iterator[Link]:
         yield from _several(layer, f"{path}.layers" if path else "layers")
         return
     kind = RULES.get(type(layer))
-    groups = getattr(layer, "groups", 1)
-    if kind is None or groups != 1:
-        where = f" at {path}" if path else ""
-        got = f"{type(layer).__name__}(groups={groups})" if kind else type(layer).__name__
+    where = f" at {path}" if path else ""
+    if kind is None:
         known = ", ".join(one.__name__ for one in RULES)
         raise TypeError(
-            f"expected a chain of layers that are derived by hand, got {got}{where}; known are "
-            f"Sequential, {known}; pass the layers before or after it by themselves, or check it "
-            "with pellucid.gradcheck"
+            f"expected a chain of layers that are derived by hand, got {type(layer).__name__}"
+            f"{where}; recurrent layers, attention and modules of your own are not: pass the "
+            f"layers before or after it by themselves, or check it with pellucid.gradcheck (known "
+            f"are Sequential, {known})"
+        )
+    groups = getattr(layer, "groups", 1)
+    if groups != 1:
+        raise TypeError(
+            f"expected a convolution with groups=1, which is derived by hand, got groups={groups} "
+            f"in {type(layer).__name__}{where}; explain it with groups=1, or check it with "
+            "pellucid.gradcheck"
         )
     end = getattr(layer, "activation", None)
     if end is None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 
 import numpy as np
 
 from pellucid.explain.rule import Numbers
+from pellucid.figures.html import table
 
 TOLERANCE = 1e-9  # relative: both sides compute in float64
+HEADER = ("", "shape", "by hand", "autograd", "difference")
 _SHOWN = 3  # numbers of a long array
 
 
@@ -72,6 +75,12 @@ class Step:
         lines += [f"    {equation}" for equation in self.equations]
         return "\n".join([*lines, *_table(self.gradients)])
 
+    def _repr_html_(self) -> str:
+        head, *lines = replace(self, gradients=()).__str__().split("\n")
+        rows = table(HEADER, _rows(self.gradients), len(HEADER)) if self.gradients else ""
+        equations = escape("\n".join(line.removeprefix("    ") for line in lines))
+        return f"<h4>{escape(head)}</h4>\n<pre>{equations}</pre>\n{rows}"
+
 
 @dataclass(frozen=True)
 class BackwardReport:
@@ -104,20 +113,26 @@ class BackwardReport:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        begin, *_, end = str(self).split("\n\n")
+        parts = "\n".join(step._repr_html_() for step in self.steps)
+        return f"<p>{escape(begin)}</p>\n{parts}\n<p>{escape(end)}</p>"
+
 
 def _table(gradients: Sequence[Gradient]) -> list[str]:
-    header = ("", "shape", "by hand", "autograd", "difference")
-    rows = [
-        (g.symbol, str(g.by_hand.shape), _numbers(g.by_hand), _numbers(g.autograd), _judged(g))
-        for g in gradients
-    ]
-    if not rows:
-        return []
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(5)]
+    rows = [HEADER, *_rows(gradients)] if gradients else []
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(len(HEADER))]
     return [
         "        "
         + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [header, *rows]
+        for row in rows
+    ]
+
+
+def _rows(gradients: Sequence[Gradient]) -> list[tuple[str, ...]]:
+    return [
+        (g.symbol, str(g.by_hand.shape), _numbers(g.by_hand), _numbers(g.autograd), _judged(g))
+        for g in gradients
     ]
 
 

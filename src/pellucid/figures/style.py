@@ -26,6 +26,7 @@ VERMILLION, SKY, YELLOW = "#D55E00", "#56B4E9", "#F0E442"
 INK, MUTED, GRID = "#222222", "#666666", "#DDDDDD"
 CLASS_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, YELLOW)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p")
+_BRIGHTEST = 0.92  # of viridis, whose end cannot be seen on white
 LABEL_SIZE, TICK_SIZE, SMALL_SIZE = 10.0, 9.0, 8.0  # points
 
 
@@ -150,7 +151,7 @@ def colour_bar(figure: Figure, shown: Any, label: str, **place: Any) -> Colorbar
     bar.set_label(label, fontsize=LABEL_SIZE, color=INK)
     bar.ax.tick_params(labelsize=TICK_SIZE, colors=INK, length=3)
     bar.ax.grid(visible=False)
-    bar.outline.set_visible(False)
+    bar.outline.set(edgecolor=MUTED, linewidth=0.6)  # one end may be white
     return bar
 
 
@@ -162,7 +163,7 @@ def class_colours(count: int) -> list[str]:
     from matplotlib.colors import to_hex
 
     viridis = colormaps["viridis"]
-    return [to_hex(viridis(index / (count - 1))) for index in range(count)]
+    return [to_hex(viridis(_BRIGHTEST * index / (count - 1))) for index in range(count)]
 
 
 def blues() -> Colormap:

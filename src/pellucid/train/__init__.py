@@ -8,6 +8,7 @@ from pellucid.train.doctor import Diagnosis, Finding, watch
 from pellucid.train.history import History
 from pellucid.train.model import Model
 from pellucid.train.report import classification_report, regression_report
+from pellucid.train.trials import LearningRates, Overfit, lr_find, overfit_one_batch
 
 __all__ = [
     "Callback",
@@ -16,12 +17,16 @@ __all__ = [
     "EarlyStopping",
     "Finding",
     "History",
+    "LearningRates",
     "Model",
+    "Overfit",
     "ReduceLROnPlateau",
     "Run",
     "callbacks",
     "classification_report",
+    "lr_find",
     "metrics",
+    "overfit_one_batch",
     "regression_report",
     "watch",
 ]

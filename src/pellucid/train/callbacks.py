@@ -39,6 +39,7 @@ class Run:
     batch: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
+    anomaly: str = ""
     reports_lr: bool = False
     loss: Loss | None = None
     predict: Callable[[Array], Tensor] | None = None
@@ -318,7 +319,7 @@ class Doctor(Callback):
         """Look at the data, and at the network as it is."""
         self.findings, self._spent, self._moves = Diagnosis(), 0.0, {}
         self._began = time.perf_counter()
-        case, rows = self._case(run), _source(run).known()
+        case, rows = case_of(run, self.rows), source_of(run).known()
         held = None if run.validation is None else run.validation.known()
         self._note("before training", doctor.at_start(case, rows, held))
         self._first = self._look(case, "before training")
@@ -331,15 +332,15 @@ class Doctor(Callback):
         is_power_of_2 = run.epoch & (run.epoch - 1) == 0
         if is_power_of_2 and not costly and not run.stopped and run.epoch < run.epochs:
             with _harmless():
-                self._look(self._case(run), f"after epoch {run.epoch}")
+                self._look(case_of(run, self.rows), f"after epoch {run.epoch}")
             self._spent += time.perf_counter() - now
 
     def on_fit_end(self, run: Run) -> None:
         """Look at the whole of the run, and say what was found."""
         with _harmless():
-            case, when = self._case(run), f"after epoch {run.epoch}"
+            case, when = case_of(run, self.rows), f"after epoch {run.epoch}"
             self._look(case, when)
-            rows, history = _source(run).known(), dict(run.history.items())
+            rows, history = source_of(run).known(), dict(run.history.items())
             end = doctor.at_end(case, rows, history, self._first, run.stopped, self._moves)
             self._note(when, end)
         if self.report and self.findings:
@@ -358,14 +359,6 @@ class Doctor(Callback):
             if finding.kind not in self.findings.kinds:
                 self.findings = Diagnosis([*self.findings, replace(finding, when=when)])
 
-    def _case(self, run: Run) -> Case:
-        known = _source(run).known()
-        some = doctor.spread(len(known.x), self.rows)
-        size = getattr(run.training, "batch_size", len(known.x))
-        if run.loss is None or run.predict is None:
-            raise ValueError("Doctor: expected a run of Model.fit, got one without loss; use watch")
-        return Case(run.network, run.loss, run.predict, run.optimizer, known.rows(some), size)
-
 
 @contextmanager
 def _harmless() -> Iterator[None]:
@@ -377,9 +370,20 @@ def _harmless() -> Iterator[None]:
         warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
-def _source(run: Run) -> Source:
+def case_of(run: Run, rows: int) -> Case:
+    """Return a run with some of its training rows, for a pass of their own through the network."""
+    if run.loss is None or run.predict is None:
+        raise ValueError("expected a run of Model.fit, got one without loss; see train.watch")
+    known = source_of(run).known()
+    some = known.rows(doctor.spread(len(known.x), rows))
+    size = getattr(run.training, "batch_size", len(known.x))
+    return Case(run.network, run.loss, run.predict, run.optimizer, some, size)
+
+
+def source_of(run: Run) -> Source:
+    """Return the training data of a run."""
     if run.training is None:
-        raise ValueError("Doctor: expected a run of Model.fit, got one without data; use watch")
+        raise ValueError("expected a run of Model.fit, got one without data; see train.watch")
     return run.training
 
 

@@ -26,7 +26,8 @@ Mode: TypeAlias = Literal["min", "max"]
 class History(Mapping[str, list[float]]):
     """A read-only mapping from a name ("loss", "val_loss", "accuracy", ...) to its values by epoch.
 
-    ``stopped`` says why training ended before the last epoch; it is empty if it did not. ``lower``
+    ``stopped`` says why training ended before the last epoch; it is empty if it did not.
+    ``anomaly`` tells what made a number that is not finite, if that ended it. ``lower``
     names the values, beside losses and errors, that are better when they are smaller.
     """
 
@@ -38,6 +39,7 @@ class History(Mapping[str, list[float]]):
     ) -> None:
         self._values = {name: list(numbers) for name, numbers in (values or {}).items()}
         self.stopped = stopped
+        self.anomaly = ""
         self.lower = frozenset(lower)
 
     def append(self, logs: Mapping[str, float]) -> None:

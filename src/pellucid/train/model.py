@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
@@ -18,7 +19,7 @@ from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.compiler.threads import checked as checked_threads
 from pellucid.errors import ShapeError
 from pellucid.train import doctor, inputs, metrics, native, rules, saving
-from pellucid.train.batches import FromArrays, Source, groups, is_loader, parts, set_aside
+from pellucid.train.batches import Batch, FromArrays, Source, groups, is_loader, parts, set_aside
 from pellucid.train.callbacks import Callback, Callbacks, Run
 from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined
@@ -111,7 +112,9 @@ class Model:
         ``verbose`` says and whether or not there is validation data. Training metrics are those of
         the predictions made during the epoch, while the weights were moving. Ctrl-C ends training
         after the current update, and what was learned is kept and recorded; a second Ctrl-C does
-        not wait.
+        not wait. Where an update is not finite it is not made and training ends; the batch is then
+        gone through once more, and ``history.anomaly`` and a warning tell which operation of which
+        layer made the first NaN or infinity.
 
         With weights w the loss is sum_i w_i L_i / sum_i w_i, within a batch as over the epoch, and
         the metrics are weighted likewise; an example of weight 0 is left out. "loss" is that of
@@ -189,7 +192,7 @@ class Model:
                 events.on_epoch_end(run)
                 if run.stopped:
                     break
-        history.stopped = run.stopped
+        history.stopped, history.anomaly = run.stopped, run.anomaly
         return history
 
     def _epoch(
@@ -213,7 +216,10 @@ class Model:
                     f"{outcome.problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
                     "learning rate, or scale the inputs"
                 )
-                warnings.warn(f"training stopped: {run.stopped}", RuntimeWarning, stacklevel=3)
+                if outcome.batch is not None:
+                    run.anomaly = doctor.anomaly(self._case(outcome.batch, len(outcome.batch.x)))
+                report = f"training stopped: {run.stopped}\n{run.anomaly}"
+                warnings.warn(report.strip(), RuntimeWarning, stacklevel=3)
                 break
             if not outcome.scored:  # nothing in these batches counts
                 continue
@@ -358,6 +364,14 @@ class Model:
 
     # keeping it
 
+    def copy(self) -> Self:
+        """Return another model of the same state, whose training leaves this one as it is."""
+        other = copy.copy(self)
+        other._program = None
+        parts = copy.deepcopy((self.network, self.loss, self.optimizer))
+        other.network, other.loss, other.optimizer = parts
+        return other
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole model to one ``.safetensors`` file, atomically.
 
@@ -405,8 +419,16 @@ class Model:
             held = self._intake().batch(*parts(validation_data, "validation_data"), "validation ")
         sample = rows.rows(doctor.spread(len(rows.x), 64))
         size = min(_positive("batch_size", batch_size), len(rows.x))
-        case = doctor.Case(self.network, self.loss, self._prediction, self.optimizer, sample, size)
-        return doctor.diagnose(case, rows, held)
+        return doctor.diagnose(self._case(sample, size), rows, held)
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, Array]:
+        """Return the gradient of the loss on some examples by each trained parameter, by path.
+
+        In training mode, without penalties and before clipping; nothing has changed afterwards.
+        Parameters' own ``grad`` is what the last eager update left, and compiled ones leave none.
+        """
+        rows = self._intake().batch(x, y, sample_weight)
+        return doctor.gradients(self._case(rows, len(rows.x)))
 
     def gradcheck(
         self, x: Any, y: Any, sample_weight: Any = None, **options: Any
@@ -438,6 +460,10 @@ class Model:
         except ShapeError as error:
             self.network.locate(error)
             raise
+
+    def _case(self, sample: Batch, size: int) -> doctor.Case:
+        """Return the model with some rows, for a pass that leaves everything as it was."""
+        return doctor.Case(self.network, self.loss, self._prediction, self.optimizer, sample, size)
 
     def _intake(self) -> Intake:
         """Return what checks data against the network and the loss there are now."""

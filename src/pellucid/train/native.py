@@ -99,7 +99,7 @@ class NativeStep:
         if found["fine"]:
             result.commit()
         else:
-            outcome.problem = problem(value)
+            outcome.problem, outcome.batch = problem(value), first
         outcome.scored.append(Scored(found["prediction"], first.y, first.weight, value, weight))
         outcome.penalty = None if found["penalty"] is None else float(found["penalty"])
         return outcome
@@ -124,7 +124,8 @@ class NativeStep:
             scored = Scored(prediction, y, weights, losses[number], total)
             outcomes.append(Outcome([scored], penalties[number]))
         if made < len(rows):
-            outcomes.append(Outcome(problem=problem(losses[made])))
+            broken = whole.rows(rows[made])
+            outcomes.append(Outcome(problem=problem(losses[made]), batch=broken))
         return outcomes
 
     def _bound(self, function: Callable[..., Any], *arrays: Array) -> Bound | None:

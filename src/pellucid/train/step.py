@@ -17,11 +17,12 @@ from pellucid.train.tally import Scored
 
 @dataclass(slots=True)
 class Outcome:
-    """What an update saw, and why training cannot go on, if it cannot."""
+    """What an update saw; and if training cannot go on, why, and the batch that showed it."""
 
     scored: list[Scored] = field(default_factory=list)
     penalty: float | None = None
     problem: str = ""
+    batch: Batch | None = None
 
     def logs(self) -> dict[str, float]:
         """Return the loss of all the batches together, and the penalty if there is one."""
@@ -85,7 +86,7 @@ class Step:
             for batch in batches:
                 value = self._backward(batch, outcome)
                 if not math.isfinite(value):
-                    outcome.problem = f"the loss is {value}"
+                    outcome.problem, outcome.batch = f"the loss is {value}", batch
                     return
             if not outcome.scored:
                 return
@@ -100,7 +101,7 @@ class Step:
             moved = (*self.parameters.values(), *self.buffers)
             if not all(is_finite(tensor.data) for tensor in moved):
                 self.optimizer.restore(memory)
-                outcome.problem = "the update is not finite"
+                outcome.problem, outcome.batch = "the update is not finite", batch
 
     def _backward(self, batch: Batch, outcome: Outcome) -> float:
         """Add the batch's gradient to that of the group; return its loss, 0 if it counts nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,13 +16,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Points = NDArray[np.float32]  # (M, 2)
+Function = Callable[[Points], ArrayLike]
+
+
+class Estimator(Protocol):
+    """What is asked as scikit-learn's estimators are."""
+
+    def predict(self, points: Any) -> Any:
+        """Return one answer a point."""
+
+
 _MARGIN = 0.08  # of the range of the points, added on each side
 _LEGEND_WIDTH = 4.8  # inches
 _PALEST, _STRONGEST = 0.10, 0.55  # how much class colour a region has, from a tie to certainty
 
 
 def decision_boundary(
-    predict: Model | Callable[[NDArray[np.float32]], ArrayLike],
+    predict: Model | Estimator | Function,
     x: ArrayLike,
     y: ArrayLike,
     class_names: Sequence[str] | None = None,
@@ -32,26 +43,27 @@ def decision_boundary(
 ) -> Figure:
     """Draw the regions that a classifier of two inputs assigns to its classes, and the points.
 
-    `predict` is a `Model`, or a function of float32 (M, 2) to probabilities (M, C), or to the
-    probability of class 1 as (M, 1) or (M,); it is called once, with M = resolution^2 points of a
-    grid around the points `x` (N, 2), labelled `y` (N,) from 0. A region has the colour of its
+    `predict` is a `Model`; or an estimator in scikit-learn's manner, fitted to labels from 0; or a
+    function of float32 (M, 2) to probabilities (M, C), or to the probability of class 1 as (M, 1)
+    or (M,). It is asked once, with M = resolution^2 points of a grid around the points `x` (N, 2),
+    labelled `y` (N,) from 0. A region has the colour of its
     likeliest class, stronger where the classifier is surer: its share of colour grows linearly
-    from a tie, 1 / C, to 1. Lines run where the two likeliest classes tie. A model whose loss is
-    none of probabilities, such as hinge, has regions of one strength; for a model of a regression
-    the picture is that of `regression_surface`.
+    from a tie, 1 / C, to 1. Lines run where the two likeliest classes tie. What gives
+    classes without probabilities, such as a model with hinge loss, has regions of one strength; for
+    a regression the picture is that of `regression_surface`.
 
     Raises:
-        TypeError: the labels are not integers, or `class_names` is a single string.
+        TypeError: nothing that can be asked, labels that are no integers, or `class_names` is a
+            single string.
         ValueError: `x` is not (N, 2) or not finite, labels of another length or outside the
             classes, probabilities of another shape or range, or a resolution below 2.
         ImportError: matplotlib is not installed.
     """
-    if isinstance(predict, Model) and predict.loss.task == "regression":
+    if _is_regression(predict):
         return regression_surface(predict, x, y, resolution, ax=ax)
     points = _checked(x, resolution)
     first, second = (_ticks(points[:, axis], resolution) for axis in (0, 1))  # (resolution,) each
-    ask = _probabilities_of(predict) if isinstance(predict, Model) else predict
-    answers = ask(_grid(first, second))
+    answers = _probabilities_of(predict)(_grid(first, second))
     probabilities = checks.as_probabilities(answers, resolution**2, "predict")  # (r * r, C)
     classes = probabilities.shape[1]
     labels = checks.as_class_labels(y, len(points), classes, "y")
@@ -64,7 +76,7 @@ def decision_boundary(
 
 
 def regression_surface(
-    predict: Model | Callable[[NDArray[np.float32]], ArrayLike],
+    predict: Model | Estimator | Function,
     x: ArrayLike,
     y: ArrayLike,
     resolution: int = 200,
@@ -73,9 +85,10 @@ def regression_surface(
 ) -> Figure:
     """Draw the number that a regressor of two inputs answers everywhere, and the points.
 
-    `predict` is a `Model`, or a function of float32 (M, 2) to numbers (M,) or (M, 1). The darker,
-    the larger; lines join places of one answer. The points `x` (N, 2) are filled by the same scale
-    with their own `y`, (N,) or (N, 1), so that a point that vanishes into its surroundings is met.
+    `predict` is a `Model`, an estimator with ``predict``, or a function of float32 (M, 2) to
+    numbers (M,) or (M, 1). The darker, the larger; lines join places of one answer. The points `x`
+    (N, 2) are filled by the same scale with their own `y`, (N,) or (N, 1), so that a point that
+    vanishes into its surroundings is met.
 
     Raises:
         ValueError: `x` is not (N, 2), numbers of another shape or not finite, or a resolution
@@ -84,7 +97,7 @@ def regression_surface(
     """
     points = _checked(x, resolution)
     first, second = (_ticks(points[:, axis], resolution) for axis in (0, 1))
-    ask = predict.predict if isinstance(predict, Model) else predict
+    ask = _asked(predict, "predict")
     surface = _numbers(ask(_grid(first, second)), resolution**2, "predict")
     truth = _numbers(y, len(points), "y")
     both = np.concatenate([surface, truth])
@@ -107,17 +120,41 @@ def regression_surface(
     return figure
 
 
-def _probabilities_of(model: Model) -> Callable[[NDArray[np.float32]], ArrayLike]:
-    """Return what answers with the model's probabilities, or with 0 and 1 where it has none."""
-    if model.loss.probabilistic:
-        return model.predict_proba
+def _is_regression(predict: Any) -> bool:
+    """Whether a model or an estimator answers with numbers; a function is not looked into."""
+    if isinstance(predict, Model):
+        return predict.loss.task == "regression"
+    classifies = hasattr(predict, "classes_") or hasattr(predict, "predict_proba")
+    return hasattr(predict, "predict") and not classifies
 
-    def sure(points: NDArray[np.float32]) -> NDArray[np.float64]:
-        classes = max(2, model.predict(points[:1]).shape[-1])
-        chosen: NDArray[np.float64] = np.eye(classes)[model.predict_classes(points).astype(int)]
+
+def _probabilities_of(predict: Any) -> Function:
+    """Return what answers with probabilities, or with 0 and 1 where there are only classes."""
+    is_model = isinstance(predict, Model)
+    has_classes_only = hasattr(predict, "classes_") and not hasattr(predict, "predict_proba")
+    if predict.loss.probabilistic if is_model else not has_classes_only:
+        return _asked(predict, "predict_proba")
+
+    def sure(points: Points) -> NDArray[np.float64]:
+        if is_model:
+            classes, found = predict.predict(points[:1]).shape[-1], predict.predict_classes(points)
+        else:
+            classes, found = len(predict.classes_), predict.predict(points)
+        chosen: NDArray[np.float64] = np.eye(max(2, classes))[np.asarray(found).astype(int)]
         return chosen
 
     return sure
+
+
+def _asked(predict: Any, method: str) -> Function:
+    """Return a method where there is one, else the function itself."""
+    ask: Any = getattr(predict, method, predict)
+    if not callable(ask):
+        raise TypeError(
+            "predict: expected a Model, an estimator with predict, or a function of points, got "
+            f"{type(predict).__name__}; pass for example lambda points: ..."
+        )
+    return ask  # type: ignore[no-any-return]
 
 
 def _numbers(values: ArrayLike, rows: int, name: str) -> NDArray[np.float64]:

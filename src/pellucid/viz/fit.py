@@ -67,7 +67,8 @@ def _checked(
 
 
 def _scores(true: FloatArray, pred: FloatArray) -> str:
-    return f"R² {metrics.r2(true, pred):.3f}, RMSE {metrics.rmse(true, pred):.3g}"
+    r2 = metrics.r2(true, pred)  # as low as it likes, where training has diverged
+    return f"R² {r2:.{'3f' if abs(r2) < 1000 else '3g'}}, RMSE {metrics.rmse(true, pred):.3g}"
 
 
 def _draw_points(ax: Axes, x: FloatArray, y: FloatArray) -> Artist:

@@ -7,8 +7,9 @@ such as Graphviz.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from pellucid.viz.network import OPERATIONS, Parts
 
 LIMIT = 2000  # boxes; nobody could read more
 _LIMIT_BESIDE = 400  # boxes of a level that is not the one asked for
+_SWITCHES = 5  # for modules; each doubles the drawings on a page
 _STYLE = "body { max-width: none }\n"
 
 
@@ -38,8 +40,9 @@ class GraphDrawing(Drawing):
     """A drawing of a graph; of a network, with further ones for the depths it can be opened to.
 
     It shows itself in a notebook. ``svg``, ``dot`` and ``png`` are the drawing; ``html`` is a page
-    on which the depth can be chosen. `save` writes any of them, by the file's suffix. ``levels``
-    are the drawings by name.
+    on which the depth can be chosen, and modules opened and closed one by one. `save` writes any of
+    them, by the file's suffix. ``levels`` are the drawings by name; ``states`` those in which only
+    the switches of that set are closed, where ``switches`` are the names of modules with parts.
 
     Raises:
         ValueError: more boxes than anybody could read.
@@ -52,6 +55,8 @@ class GraphDrawing(Drawing):
         downwards: bool = False,
         levels: Mapping[str, Drawing] | None = None,
         level: str = "",
+        switches: Sequence[str] = (),
+        states: Mapping[frozenset[str], Drawing] | None = None,
     ) -> None:
         if len(boxes) > LIMIT:
             raise ValueError(
@@ -62,6 +67,8 @@ class GraphDrawing(Drawing):
         super().__init__(boxes, list(edges), notes=notes, downwards=downwards)
         self.levels = dict(levels or {})
         self.level = level
+        self.switches = tuple(switches)
+        self.states = dict(states or {})
 
     @property
     def html(self) -> str:
@@ -96,9 +103,34 @@ class GraphDrawing(Drawing):
             )
             rules += f"#{name}-{i}:checked ~ .level-{i} {{ display: block }}\n"
             pictures += f'<div class="level level-{i}">{drawing.svg}</div>\n'
-        style = f"#{name} .level {{ display: none; overflow-x: auto }}\n#{name} label "
-        style += f"{{ margin: 0 1.2em 0 0.2em }}\n{rules}"
+        if self.switches:
+            more = self._switchboard(name)
+            buttons, rules, pictures = buttons + more[0], rules + more[1], pictures + more[2]
+        style = f"#{name} .level, #{name} .switch {{ display: none; overflow-x: auto }}\n"
+        style += f"#{name} label {{ margin: 0 1.2em 0 0.2em }}\n{rules}"
         return f'<div id="{name}"><style>\n{style}</style>\n{buttons}{pictures}</div>'
+
+    def _switchboard(self, name: str) -> tuple[str, str, str]:
+        """Return a button for switches, one for each module, and the drawing of each state."""
+        chosen = f"#{name}-parts:checked"
+        buttons = (
+            f'<input type="radio" name="{name}" id="{name}-parts">'
+            f'<label for="{name}-parts">module by module</label>\n<br class="switch">'
+        )
+        for i, label in enumerate(self.switches):
+            buttons += (
+                f'<input class="switch" type="checkbox" id="{name}-open-{i}" checked>'
+                f'<label class="switch" for="{name}-open-{i}">{escape(label)}</label>\n'
+            )
+        rules, pictures = f"{chosen} ~ .switch {{ display: inline }}\n", ""
+        for number, (closed, drawing) in enumerate(self.states.items()):
+            wanted = " ~ ".join(
+                f"#{name}-open-{i}{':not(:checked)' if label in closed else ':checked'}"
+                for i, label in enumerate(self.switches)
+            )
+            rules += f"{chosen} ~ {wanted} ~ .state-{number} {{ display: block }}\n"
+            pictures += f'<div class="level state-{number}">{drawing.svg}</div>\n'
+        return buttons, rules, pictures
 
     def _repr_svg_(self) -> None:
         return None  # the HTML has it
@@ -202,7 +234,20 @@ def _draw_network(
         for label, (boxes, edges) in opened.items()
         if label == chosen or len(boxes) <= _LIMIT_BESIDE
     }
-    return GraphDrawing(*opened[chosen], True, levels, chosen)
+    switches = parts.switches(closed, _SWITCHES)
+    states = {}
+    for shut in powerset(switches):
+        boxes, edges = parts.opened(
+            parts.deepest, [*closed, *(path for label in shut for path in switches[label])]
+        )
+        if len(boxes) <= _LIMIT_BESIDE:
+            states[frozenset(shut)] = GraphDrawing(boxes, edges, downwards=True)
+    return GraphDrawing(*opened[chosen], True, levels, chosen, tuple(switches), states)
+
+
+def powerset(labels: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """Return an iterator over all choices of some of the labels."""
+    return chain.from_iterable(combinations(labels, n) for n in range(len(labels) + 1))
 
 
 # a compiled program

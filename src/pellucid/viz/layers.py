@@ -15,7 +15,9 @@ from pellucid.autograd import Tensor, no_grad
 from pellucid.figures import style
 from pellucid.nn import Module, capture
 from pellucid.nn.capture import layers_of
-from pellucid.train.callbacks import Callback, Run
+from pellucid.train import Model
+from pellucid.train.callbacks import Callback, Run, case_of
+from pellucid.train.doctor import gradients, held
 from pellucid.train.inputs import dtype_of, examples
 from pellucid.train.intake import in_mode
 
@@ -27,6 +29,7 @@ FloatArray = NDArray[np.float64]
 
 _FEWEST_BINS, _MOST_BINS = 8, 48
 _TAIL = 0.1  # percent of the values left out at each end of a panel
+_ROWS = 64  # training rows whose gradient is watched
 _NAME_ROOM = 185.0  # points for a path over its panel
 
 
@@ -35,9 +38,10 @@ class LayerWatch(Callback):
 
     ``weights`` and ``gradients`` map the path of each trained parameter, ``activations`` that of
     each layer without parts, to one array an epoch. `layer_histograms` draws them. Gradients are
-    those of the epoch's last update, before clipping; compiled updates leave none. Layers' outputs
-    are watched in evaluation mode, on the examples `x`; without, there are none. Of large arrays
-    evenly spaced elements are kept, at most `most` of each.
+    those of the loss on 64 training rows, spread evenly, after the epoch: one pass of their own,
+    which leaves everything as it was, for compiled training and eager alike. Layers' outputs are
+    watched in evaluation mode, on the examples `x`; without, there are none. Of large arrays evenly
+    spaced elements are kept, at most `most` of each.
 
     Raises:
         ValueError: `most` is below 1.
@@ -60,8 +64,8 @@ class LayerWatch(Callback):
         """Take samples."""
         for path, tensor in run.network.named_parameters().items():
             self._keep(self.weights, path, tensor.data)
-            if tensor.grad is not None:
-                self._keep(self.gradients, path, tensor.grad)
+        for path, gradient in gradients(case_of(run, _ROWS)).items():
+            self._keep(self.gradients, path, gradient)
         if self.x is not None:
             for path, values in activations(run.network, self.x).items():
                 self._keep(self.activations, path, values)
@@ -81,6 +85,7 @@ def activations(network: Module, x: ArrayLike) -> dict[str, NDArray[Any]]:
     leaves = [path for path, count in parts.items() if count == 1]
     given = examples(x, dtype_of(network))
     with (
+        held(network),
         in_mode(network, training=False),
         no_grad(),
         quiet(),
@@ -102,7 +107,7 @@ class LayerStatistics:
         zeros: Share of outputs that are exactly 0, as ReLU makes them.
         dead: Share of units (places along the last axis) that are 0 for every example.
         weights: Root mean square of the trained parameters; NaN for a layer without any.
-        gradients: Root mean square of the gradients of the last update; NaN without any.
+        gradients: Root mean square of the gradients of the parameters; NaN without any.
     """
 
     HEADERS: ClassVar = (
@@ -127,15 +132,24 @@ class LayerStatistics:
         return (self.path or "network", self.layer, *numbers, *shares, *sizes)
 
 
-def layer_statistics(network: Module, x: ArrayLike) -> list[LayerStatistics]:
+def layer_statistics(
+    target: Module | Model, x: ArrayLike, y: ArrayLike | None = None
+) -> list[LayerStatistics]:
     """Return how each layer without parts fares on the examples `x`, in evaluation mode.
 
-    Gradients are those that the last backward pass left on the parameters.
+    Gradients are those of a `Model`'s loss on `x` and `y`, see `Model.gradients`; without `y` those
+    that the last backward pass left on the parameters, if it left any.
+
+    Raises:
+        TypeError: `y` for a network, which has no loss.
     """
-    modules = network.modules()
+    network = target.network if isinstance(target, Model) else target
+    modules, parameters = network.modules(), network.named_parameters()
+    arrived = _gradients(target, x, y)
     found = []
     for path, out in activations(network, x).items():
-        parameters = modules[path].parameters()
+        mine = {id(tensor) for tensor in modules[path].parameters()}
+        own = [name for name, tensor in parameters.items() if id(tensor) in mine]
         values = out.astype(np.float64)
         is_zero = values == 0.0
         with np.errstate(all="ignore"):
@@ -147,8 +161,8 @@ def layer_statistics(network: Module, x: ArrayLike) -> list[LayerStatistics]:
                     float(values.std()),
                     float(is_zero.mean()),
                     float(is_zero.reshape(-1, values.shape[-1]).all(axis=0).mean()),
-                    _rms([tensor.data for tensor in parameters]),
-                    _rms([tensor.grad for tensor in parameters if tensor.grad is not None]),
+                    _rms([parameters[name].data for name in own]),
+                    _rms([arrived[name] for name in own if name in arrived]),
                 )
             )
     return found
@@ -236,19 +250,34 @@ def _draw_distributions(ax: Axes, epochs: Sequence[FloatArray]) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
 
 
-def gradient_flow(gradients: Module | Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Figure:
+def gradient_flow(
+    source: Model | Module | Mapping[str, ArrayLike],
+    x: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    *,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw how large the gradient of each parameter is, from the first layer to the last.
 
-    `gradients` is a network after a backward pass, or a mapping from paths to arrays. A bar
-    reaches from 0 to the root mean square of a parameter's gradient, on a logarithmic scale, and a
-    mark stands at its largest element. Bars that shrink towards the first layer tell of vanishing
-    gradients, growing ones of exploding gradients. A gradient that is 0 or not finite is named.
+    `source` is a `Model`, with examples `x` and targets `y` whose loss is differentiated, see
+    `Model.gradients`; or a network after a backward pass of yours; or a mapping from paths to
+    arrays. A bar reaches from 0 to the root mean square of a parameter's gradient, on a logarithmic
+    scale, and a mark stands at its largest element. Bars that shrink towards the first layer tell
+    of vanishing gradients, growing ones of exploding gradients. A gradient that is 0 or not finite
+    is named.
 
     Raises:
+        TypeError: examples for what is no `Model`, and has no loss.
         ValueError: no gradients: no backward pass has been made.
         ImportError: matplotlib is not installed.
     """
-    arrays = _gradients(gradients)
+    arrived = _gradients(source, x, y)
+    arrays = {path: np.asarray(g, dtype=np.float64) for path, g in arrived.items()}
+    if not arrays or any(not g.size for g in arrays.values()):
+        raise ValueError(
+            "expected the gradient of at least one parameter, got none; pass a Model with x and y, "
+            "call loss.backward() first, or pass {path: gradient}"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         typical = np.array([np.sqrt(np.mean(g * g)) for g in arrays.values()])
         largest = np.array([np.abs(g).max() for g in arrays.values()])
@@ -256,6 +285,7 @@ def gradient_flow(gradients: Module | Mapping[str, ArrayLike], *, ax: Axes | Non
     floor = 10.0 ** math.floor(math.log10(typical[good].min()) - 0.3) if good.any() else 0.1
     figure, [axes] = style.panels(ax, 1, 1, 6.2, max(2.4, 0.9 + 0.27 * len(arrays)))
     from matplotlib.patches import Patch  # once the figure has said what is missing
+    from matplotlib.ticker import NullFormatter
 
     style.dress(axes, "Size of the gradient (loss per unit of the parameter)", "")
     axes.grid(visible=False, axis="y")
@@ -268,6 +298,7 @@ def gradient_flow(gradients: Module | Mapping[str, ArrayLike], *, ax: Axes | Non
         text = axes.text(0.01, place, what, transform=axes.get_yaxis_transform(), va="center")
         text.set(fontsize=style.SMALL_SIZE, color=style.VERMILLION)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())  # powers of ten are enough
     axes.set_xlim(floor, 2.0 * largest[good].max() if good.any() else 1.0)
     names = [style.plain(style.shorten(path, 32)) for path in arrays]
     axes.set_yticks(places, labels=names, fontsize=style.SMALL_SIZE)
@@ -277,15 +308,19 @@ def gradient_flow(gradients: Module | Mapping[str, ArrayLike], *, ax: Axes | Non
     return figure
 
 
-def _gradients(gradients: Module | Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
-    """Return gradients by path as float64, or refuse those that are missing."""
-    if isinstance(gradients, Module):
-        tensors = gradients.named_parameters()
-        gradients = {path: t.grad for path, t in tensors.items() if t.grad is not None}
-    arrays = {path: np.asarray(g, dtype=np.float64) for path, g in gradients.items()}
-    if not arrays or any(not g.size for g in arrays.values()):
-        raise ValueError(
-            "gradients: expected the gradient of at least one parameter, got none; call "
-            "loss.backward() first, or pass {path: gradient}"
+def _gradients(
+    source: Model | Module | Mapping[str, ArrayLike], x: ArrayLike | None, y: ArrayLike | None
+) -> Mapping[str, Any]:
+    """Return gradients by path: of a model's loss on examples, or those that are there."""
+    if isinstance(source, Model) and y is not None:
+        return source.gradients(x, y)
+    if y is not None:
+        raise TypeError(
+            f"expected a train.Model beside y, got {type(source).__name__}, which has no loss; "
+            "pass the model, or leave y out after loss.backward()"
         )
-    return arrays
+    network = source.network if isinstance(source, Model) else source
+    if not isinstance(network, Module):
+        return network
+    tensors = network.named_parameters()
+    return {path: tensor.grad for path, tensor in tensors.items() if tensor.grad is not None}

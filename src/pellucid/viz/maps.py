@@ -288,6 +288,10 @@ def _names(names: Sequence[str] | None, steps: int, what: str) -> list[str] | No
 
 def _label_steps(ax: Axes, rows: list[str] | None, columns: list[str] | None) -> None:
     """Write the tokens along the axes; numbers stand where there are none, or too many."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True))
     if rows is not None and len(rows) <= _LONGEST_LABELS:
         ax.set_yticks(range(len(rows)), labels=rows, fontsize=style.SMALL_SIZE)
     if columns is not None and len(columns) <= _LONGEST_LABELS:

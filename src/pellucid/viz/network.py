@@ -53,6 +53,19 @@ class Parts:
         """The depth at which every module that has parts is open."""
         return max(self.depths.values())
 
+    def switches(self, closed: Collection[str], most: int) -> dict[str, list[str]]:
+        """Return what can be opened and closed: modules with parts by path, without the network.
+
+        Where there are more than so many, all of a kind go together, the most frequent kinds.
+        """
+        found = [p for p in self.layers if p and p not in closed and self._has_parts(p)]
+        if len(found) <= most:
+            return {path: [path] for path in found}
+        kinds: dict[str, list[str]] = {}
+        for path in found:
+            kinds.setdefault(f"all {type(self.layers[path]).__name__}", []).append(path)
+        return dict(sorted(kinds.items(), key=lambda kind: -len(kind[1]))[:most])
+
     def opened(self, depth: int, closed: Collection[str] = ()) -> tuple[list[Box], dict[Edge, str]]:
         """Return boxes, and edges with the shape of what flows along them, opened to a depth.
 
@@ -99,8 +112,10 @@ class Parts:
         """Whether the parts of a module are boxes, or at the last depth its operations."""
         if depth == OPERATIONS:
             return True
-        has_parts = any(owner_of(below, self.layers) == path for below in self.layers if below)
-        return has_parts and self.depths[path] < depth
+        return self._has_parts(path) and self.depths[path] < depth
+
+    def _has_parts(self, path: str) -> bool:
+        return any(owner_of(below, self.layers) == path for below in self.layers if below)
 
     def _call(self, path: str, node: Tensor) -> int | None:
         """Return which call of a module made a tensor, counted from 0; None if none did."""

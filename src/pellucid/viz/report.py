@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pellucid.figures.html import page, table
 from pellucid.train import History
-from pellucid.train.doctor import Finding
+from pellucid.train.doctor import Diagnosis, Finding
 from pellucid.train.summary import Summary
 from pellucid.viz.layers import LayerStatistics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SEVERITIES = ("error", "warning", "note")  # the most urgent first
 _STYLE = """
-.finding { border-left: 5px solid #888888; padding: 0.1rem 0 0.1rem 0.9rem; margin: 1rem 0; }
-.finding.error { border-color: #d55e00; border-left-style: double; border-left-width: 9px; }
-.finding.warning { border-color: #e69f00; }
 .settings td { white-space: normal; }
-.finding h3 { font-size: 1rem; margin: 0.2rem 0; }
-.finding p { margin: 0.2rem 0; }
 """
 _DPI = 110
 
@@ -70,15 +64,12 @@ def run_report(
         layers: what `layer_statistics` returns.
         findings: what was found wrong; an empty list says that nothing was.
         environment: versions and machine by name.
-
-    Raises:
-        ValueError: a finding whose severity is none of "error", "warning" and "note".
     """
     parts = [f"<h1>{escape(title)}</h1>"]
     if headline:
         parts.append(f"<p>{escape(headline)}</p>")
     if findings is not None:
-        parts.append(_section("Findings", _findings(list(findings))))
+        parts.append(_section("Findings", Diagnosis(findings)._repr_html_()))
     if scores is not None:
         parts.append(_section("Test", scores._repr_html_()))
     if pictures:
@@ -88,7 +79,8 @@ def run_report(
         parts.append(_section("Worst mistakes", table(*mistakes)))
     if history is not None and history.epochs:
         stopped = f"<p>Stopped early: {escape(history.stopped)}.</p>" if history.stopped else ""
-        parts.append(_section("Training", history._repr_html_() + stopped))
+        found = f"<pre>{escape(history.anomaly)}</pre>" if history.anomaly else ""
+        parts.append(_section("Training", history._repr_html_() + stopped + found))
     if summary is not None:
         parts.append(_section("Network", summary._repr_html_()))
     if layers:
@@ -120,43 +112,18 @@ def _figure(caption: str, figure: Figure) -> str:
     )
 
 
-def _findings(findings: Sequence[Finding]) -> str:
-    """Return the findings, the most urgent first."""
-    for finding in findings:
-        if finding.severity not in SEVERITIES:
-            raise ValueError(
-                f"findings: expected a severity among {', '.join(SEVERITIES)}, got "
-                f"{finding.severity!r} for {finding.title!r}"
-            )
-    ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return "\n".join(map(_finding, ordered)) or "<p>Nothing was found wrong.</p>"
-
-
-def _finding(finding: Finding) -> str:
-    where = f" <code>{escape(finding.path)}</code>" if finding.path else ""
-    told = "".join(
-        f"<p><b>{name}:</b> {escape(text)}</p>"
-        for name, text in (
-            ("Evidence", finding.evidence),
-            ("Cause", finding.cause),
-            ("Advice", finding.advice),
-        )
-        if text
-    )
-    heading = f"{finding.severity.capitalize()}: {escape(finding.title)}{where}"
-    return f'<div class="finding {finding.severity}"><h3>{heading}</h3>{told}</div>'
-
-
 def _settings(values: Mapping[str, Any]) -> str:
     return f'<div class="settings">{table(("setting", "value"), list(_flat(values)), 2)}</div>'
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
-    """Yield the names and values of nested settings as text; what is None was not set."""
+    """Yield the names and values of nested settings as text; what is None or empty was not set."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         elif isinstance(value, list | tuple):
+            if not value:
+                continue
             yield f"{before}{name}", ", ".join(map(str, value))
         elif value is not None:
             yield f"{before}{name}", str(value)

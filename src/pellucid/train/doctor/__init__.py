@@ -11,7 +11,7 @@ from pellucid.train.doctor.data import spread
 from pellucid.train.doctor.examine import at_end, at_start, diagnose
 from pellucid.train.doctor.finding import Diagnosis, Finding, Severity
 from pellucid.train.doctor.passes import check
-from pellucid.train.doctor.probe import Case, Readings, read
+from pellucid.train.doctor.probe import Case, Readings, anomaly, gradients, held, read
 from pellucid.train.doctor.watch import watch
 
 __all__ = [
@@ -20,10 +20,13 @@ __all__ = [
     "Finding",
     "Readings",
     "Severity",
+    "anomaly",
     "at_end",
     "at_start",
     "check",
     "diagnose",
+    "gradients",
+    "held",
     "read",
     "spread",
     "watch",

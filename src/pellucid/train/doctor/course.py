@@ -84,7 +84,7 @@ def slow(
             "warning",
             "",
             f"{updates} updates brought the loss from {first:.4g} to {losses[-1]:.4g}; an update "
-            f"changes weights by {largest:.1e} of their size, where 1e-3 is usual",
+            f"changes weights by {largest:.2g} of their size, where 1e-3 is usual",
             "each step is so short that training would take forever",
             "multiply the learning rate by 10, and again until the loss falls clearly within an "
             "epoch",
@@ -132,7 +132,7 @@ def constant(
     flat = np.asarray(prediction, np.float64).reshape(len(prediction), -1)
     spread, size = float(flat.std(axis=0).max()), float(np.abs(flat).max())
     same = spread <= 1e-5 * size or size == 0
-    said = f"{len(flat)} examples get outputs that differ by {spread:.1e} at a size of {size:.2g}"
+    said = f"{len(flat)} examples get outputs that differ by {spread:.2g} at a size of {size:.2g}"
     if not same and not may_be_new:
         if loss.task == "regression":
             y = np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 Severity: TypeAlias = Literal["error", "warning", "note"]
 ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 _COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+_BORDER = "text-align: left; padding: 0.1em 0 0.1em 0.9em; margin: 1em 0; border-left: "
+_BORDERS = {  # in grey too: the graver, the heavier
+    "error": f"{_BORDER}9px double #d55e00",
+    "warning": f"{_BORDER}5px solid #e69f00",
+    "note": f"{_BORDER}2px solid #888888",
+}
 _WIDTH = 92
 
 
@@ -53,8 +60,20 @@ class Finding:
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what follows the heading: words and what they say."""
-        evidence = f"{self.evidence}, {self.when}" if self.when else self.evidence
+        evidence = f"{self.when}: {self.evidence}" if self.when else self.evidence
         return [("evidence", evidence), ("why", self.cause), ("change", self.advice)]
+
+    def _repr_html_(self) -> str:
+        told = "".join(
+            f'<p style="margin: 0.2em 0"><b>{word.capitalize()}:</b> {escape(text)}</p>'
+            for word, text in self.lines()
+            if text
+        )
+        return (
+            f'<div class="finding" style="{_BORDERS[self.severity]}">'
+            f'<p style="margin: 0.2em 0"><b>{self.severity.capitalize()}: {escape(self.title)}'
+            f"{f' <code>{escape(self.path)}</code>' if self.path else ''}</b></p>{told}</div>"
+        )
 
     def __str__(self) -> str:
         parts = [f"{self.severity}: {self.heading}"]
@@ -71,7 +90,8 @@ class Finding:
 class Diagnosis(tuple[Finding, ...]):
     """The findings of one examination, the gravest first; empty where all looks well.
 
-    ``str`` gives them as text, ``rich.print`` in colour, `to_dicts` as plain data.
+    ``str`` gives them as text, ``rich.print`` in colour, `to_dicts` as plain data; a notebook shows
+    them as HTML.
     """
 
     __slots__ = ()
@@ -102,6 +122,10 @@ class Diagnosis(tuple[Finding, ...]):
         return "\n\n".join(map(str, self)) if self else "nothing found"
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        found = "\n".join(finding._repr_html_() for finding in self)
+        return found or "<p>Nothing was found wrong.</p>"
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group

@@ -158,7 +158,7 @@ def _gradients(seen: Readings) -> Iterator[Finding]:
     ratio = first.norm / last.norm
     numbers = (
         f"|dL/dz| is {first.norm:.2g} at {first.path or 'the first layer'} and {last.norm:.2g} at "
-        f"{last.path or 'the last'}: {ratio:.1e} of it, over {len(signals)} layers"
+        f"{last.path or 'the last'}: {ratio:.2g} of it, over {len(signals)} layers"
     )
     if ratio < VANISHED:
         yield Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,7 +14,9 @@ import numpy as np
 
 from pellucid.arrays import Array, quiet
 from pellucid.autograd import Tensor, no_grad, tape
+from pellucid.errors import AnomalyError
 from pellucid.nn import Loss, Module
+from pellucid.nn.anomaly import detect_anomaly
 from pellucid.nn.norm import BatchNorm
 from pellucid.ops.elementwise import Cast, Divide, Multiply, Relu, Sigmoid, Tanh
 from pellucid.ops.op import Op
@@ -98,7 +100,7 @@ class _Call(NamedTuple):
 
 def read(case: Case) -> Readings:
     """Return the readings of one pass over the sample, in training mode."""
-    with held(case), in_mode(case.network, training=True), quiet(), _silent():
+    with _apart(case, training=True):
         calls: list[_Call] = []
         with _observed(case.network, calls):
             prediction = case.predict(case.sample.x)
@@ -115,14 +117,46 @@ def read(case: Case) -> Readings:
 
 def outputs(case: Case) -> Array:
     """Return the prediction for the sample in evaluation mode."""
-    with held(case), in_mode(case.network, training=False), no_grad(), quiet(), _silent():
+    with _apart(case, training=False), no_grad():
         return case.predict(case.sample.x).data
+
+
+def gradients(case: Case) -> dict[str, Array]:
+    """Return the gradient of the sample's loss by each parameter, in training mode.
+
+    A parameter that the loss does not depend on has zeros. The pass is eager and by itself, since
+    compiled updates leave no gradients behind.
+    """
+    with _apart(case, training=True):
+        parameters = case.network.named_parameters()
+        loss = loss_of(case.loss, case.predict(case.sample.x), case.sample)
+        found = _gradients(loss, [*parameters.values()]) if loss.requires_grad else []
+    absent = [None] * (len(parameters) - len(found))
+    return {
+        path: np.zeros_like(parameter.data) if g is None else g
+        for (path, parameter), g in zip(parameters.items(), [*found, *absent], strict=True)
+    }
+
+
+def anomaly(case: Case) -> str:
+    """Return what made the first number that is not finite in a pass over the sample."""
+    try:
+        with _apart(case, training=True), detect_anomaly():
+            loss = loss_of(case.loss, case.predict(case.sample.x), case.sample)
+            if loss.requires_grad:
+                loss.backward()
+    except AnomalyError as error:
+        return str(error.anomaly)
+    return (
+        "the loss of this batch and its gradients are finite in themselves: the penalty or the "
+        "optimiser's step made what is not"
+    )
 
 
 def trial(case: Case) -> list[float]:
     """Return the sample's loss before each of a few updates on it, and after the last."""
     losses = []
-    with held(case), in_mode(case.network, training=True), quiet(), _silent():
+    with _apart(case, training=True):
         optimizer = copy.deepcopy(case.optimizer)
         parameters = case.network.named_parameters()
         for update in range(TRIAL + 1):
@@ -139,13 +173,25 @@ def trial(case: Case) -> list[float]:
 
 
 @contextmanager
-def held(case: Case) -> Iterator[None]:
-    """Put everything back in the end that a pass may change, random streams included.
+def _apart(case: Case, training: bool) -> Iterator[None]:
+    """A pass by itself: nothing has changed after it, and training gives its own warnings."""
+    with (
+        held(case.network, case.loss),
+        in_mode(case.network, training=training),
+        quiet(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def held(*roots: Module) -> Iterator[None]:
+    """Put everything back in the end that a pass may change in these, random streams included.
 
     Tensors are given back the very arrays they held, so that an optimiser and a compiled step find
     what they left.
     """
-    roots = (case.network, case.loss)
     modules = [module for root in roots for module in root.modules().values()]
     tensors = [t for root in roots for t in root.named_tensors().values()]
     values = [(tensor, tensor.data, tensor.grad) for tensor in tensors]
@@ -206,10 +252,10 @@ def _read_gradients(case: Case, loss: Tensor, calls: list[_Call], found: Reading
     if not loss.requires_grad:
         return
     wanted = [*(call.out for call in layers), *parameters.values()]
-    gradients = tape.gradients(loss, wanted, np.ones_like(loss.data), create_graph=False)
-    for call, g in zip(layers, gradients, strict=False):
+    arrived = _gradients(loss, wanted)
+    for call, g in zip(layers, arrived, strict=False):
         found.signals.append(Signal(call.path, 0.0 if g is None else _norm(g)))
-    for parameter, g in zip(parameters.values(), gradients[len(layers) :], strict=True):
+    for parameter, g in zip(parameters.values(), arrived[len(layers) :], strict=True):
         parameter.grad = g
     if all(parameter.grad is None for parameter in parameters.values()):
         return
@@ -219,6 +265,10 @@ def _read_gradients(case: Case, loss: Tensor, calls: list[_Call], found: Reading
         size = _norm(before[path])
         if parameter.ndim > 1 and size > 0:
             found.moves[path] = _norm(parameter.data - before[path]) / size
+
+
+def _gradients(loss: Tensor, wanted: Sequence[Tensor]) -> list[Array | None]:
+    return tape.gradients(loss, wanted, np.ones_like(loss.data), create_graph=False)
 
 
 def _layers(calls: list[_Call]) -> list[_Call]:
@@ -267,11 +317,3 @@ def _through(prediction: Tensor) -> str:
 def _norm(array: Array) -> float:
     flat = np.asarray(array, np.float64).reshape(-1)
     return math.sqrt(float(flat @ flat))
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Let a pass give no warnings: training gives its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
