@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from pellucid.compiler.llvm.target import unavailable
 from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import UnsupportedError
-from pellucid.compiler.threads import checked
+from pellucid.compiler.threads import Guard, checked
 from pellucid.compiler.trace import finished, input_symbol
 
 PROGRAMS = 16  # kept of one function: one for each kind of arguments
@@ -36,6 +38,7 @@ class Compiled:
         self.threads = threads
         self._programs: OrderedDict[Any, Bound] = OrderedDict()
         self._spares: dict[str, Array] = {}  # memory for new state, which all programs share
+        self._guard = Guard()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns, and change the state as it does."""
@@ -57,7 +60,10 @@ class Compiled:
         Calling it saves looking for what has changed. It is good for as long as only values do:
         not the network's layers, the optimiser's settings, or the shapes of arguments.
         """
-        cells, arrays = cells_of(self.state), arrays_of(args, kwargs)
+        return self._guard.alone(self._bound, args, kwargs, arrays_of(args, kwargs))
+
+    def _bound(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Bound:
+        cells = cells_of(self.state)
         key = self._key(cells, arrays, args, kwargs)
         if key not in self._programs:
             self._add(args, kwargs, arrays)
@@ -66,7 +72,7 @@ class Compiled:
         self._programs.move_to_end(key)
         found = self._programs[key]
         if any(cell.owner is not found.cells[name].owner for name, cell in cells.items()):
-            found = self._programs[key] = Bound(found.traced, cells, self._spares)
+            found = self._programs[key] = Bound(found.traced, cells, self._spares, self._guard)
         return found
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
@@ -88,8 +94,8 @@ class Compiled:
         after = self._key(cells_of(self.state), arrays, args, kwargs)
         if after != key:
             traced = self._trace(args, kwargs)
-        bound = Bound(self._compiled(*traced), cells_of(self.state), self._spares)
-        self._programs[after] = bound
+        program, cells = self._compiled(*traced), cells_of(self.state)
+        self._programs[after] = Bound(program, cells, self._spares, self._guard)
         if len(self._programs) > PROGRAMS:
             self._programs.popitem(last=False)
 
@@ -141,7 +147,9 @@ class Compiled:
         seen = [("traced", graph)]
         graph = optimise(graph, lambda name, after: seen.append((name, after)))
         program, reason = None, "" if self.native else "native=False"
-        if self.native and not (reason := unavailable()):
+        if self.native and (reason := unavailable()):
+            say_once(reason)
+        elif self.native:
             try:
                 state = [(name[len(NEW) :], name) for name in graph.outputs if name.startswith(NEW)]
                 program = Program(graph, threads=self.threads, state=state)
@@ -184,6 +192,12 @@ def compile(  # noqa: A001 - the word for it
     for owner in several:
         cells_of([owner])
     return Compiled(function, several, native, checked(threads))
+
+
+@cache
+def say_once(reason: str) -> None:
+    """Warn that there is no native code on this machine, once in a process."""
+    warnings.warn(f"NumPy computes everything, which is slower: {reason}", stacklevel=2)
 
 
 def shape_of(x: Array) -> Any:

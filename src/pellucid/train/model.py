@@ -15,6 +15,7 @@ from pellucid import nn, optim
 from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
+from pellucid.compiler.threads import checked as thread_count
 from pellucid.errors import ShapeError
 from pellucid.train import doctor, inputs, metrics, native, rules, saving
 from pellucid.train.batches import FromArrays, Source, groups, is_loader, parts, set_aside
@@ -81,8 +82,12 @@ class Model:
         self.preprocessing: Any = None
         self.metadata: dict[str, Any] = {}
         self._native: native.Compile = False
-        self._threads: int | None = None
+        self._threads = 1
         self._program: native.NativeStep | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy takes over: not the compiled step, which belongs to this network."""
+        return vars(self) | {"_program": None}
 
     # training
 
@@ -147,7 +152,7 @@ class Model:
         """
         _positive("epochs", epochs)
         _positive("accumulate", accumulate)
-        self._native, self._threads = native.checked(compile), threads
+        self._native, self._threads = native.checked(compile), thread_count(threads)
         _check_seed(seed)
         _trainable(self.network)
         split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
