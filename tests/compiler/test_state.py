@@ -347,8 +347,8 @@ def test_an_interruption_at_any_time_leaves_the_state_of_a_step(several: bool) -
             follow()
         assert now == everything(follower), f"half of a step at {turn}"
         if turn % 5 == 0:
-            run()
-            follow()
+            step(*first)
+            twin(*first)
             assert everything(bound) == everything(follower), f"after that at {turn}"
     assert turn > 50
 
