@@ -41,7 +41,9 @@ def dealt(graph: Graph, threads: int, state: Sequence[tuple[str, str]] = ()) -> 
     works = [split(group, threads) for group in groups]
     phases = phased(works, threads, overlay)
     own = set(plan.graph.outputs.values())
-    return Dealt(works, phases, planned(moments(phases), [n for n in kept if n not in own]), overlay)
+    return Dealt(
+        works, phases, planned(moments(phases), [n for n in kept if n not in own]), overlay
+    )
 
 
 def places(access: Access, sizes: Sequence[int]) -> np.ndarray:
@@ -102,7 +104,11 @@ def overwritten(one: Dealt, call: Call) -> list[str]:
                     turns.setdefault(place, set()).add(when)
                     if written:
                         writes.add(place)
-        found += [f"element {place} is touched in several turns" for place in writes if len(turns[place]) > 1]
+        found += [
+            f"element {place} is touched in several turns"
+            for place in writes
+            if len(turns[place]) > 1
+        ]
     return found
 
 
