@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import signal
 import subprocess
 import sys
 import textwrap
@@ -22,6 +24,7 @@ import pellucid
 from pellucid import nn, optim, train
 from pellucid.compiler import program as module
 from pellucid.compiler import threads
+from pellucid.compiler.llvm.target import host
 from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from support.compiled import traced
@@ -425,3 +428,32 @@ def test_ctrl_c_leaves_whole_weights(number: int) -> None:
         fit(mine)
     """
     script(text)
+
+
+# every access inside the memory it belongs to
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected otherwise there")
+@pytest.mark.parametrize("target", ["host", "AVX2", "SSE2"])
+def test_whole_programs_keep_to_their_memory(target: str) -> None:
+    """A training step and random programs, split and not, between pages that end the process."""
+    if target == "AVX2" and not (host().vector_bytes >= 32 and host().fma):
+        pytest.skip("the processor has no AVX2")
+    if target != "host" and platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("the processor is no x86")
+    done = guarded(target, 12 if target == "host" else 6, 0)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected otherwise there")
+def test_memory_that_is_too_small_is_noticed() -> None:
+    assert guarded("host", 0, 64).returncode in (-signal.SIGSEGV, -signal.SIGBUS)
+
+
+def guarded(target: str, seeds: int, lacking: int) -> subprocess.CompletedProcess[str]:
+    """Run programs in guarded memory, in a process that may end there."""
+    tests = Path(__file__).parents[1]
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "support.guarded", target, str(seeds), str(lacking)],
+        capture_output=True, text=True, timeout=120, check=False, env=environment(), cwd=tests,
+    )  # fmt: skip
