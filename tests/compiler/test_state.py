@@ -438,3 +438,32 @@ def test_first_calls_of_several_threads_at_once() -> None:
         thread.join()
     for number, wanted in enumerate(expected):
         np.testing.assert_allclose(found[number], wanted, rtol=1e-5)
+
+
+def test_functions_of_one_network_may_be_traced_in_several_threads() -> None:
+    """None sees the symbols that stand in the place of weights meanwhile, nor leaves them there."""
+    net = nn.Sequential(nn.Dense(5, 7, "tanh"), nn.Dense(7, 2), rng=0)
+    x = np.full((4, 5), 0.5, F4)
+    expected = pellucid.compile(net, state=net)(x).data
+    failures: list[Any] = []
+
+    def work() -> None:
+        try:
+            for _ in range(8):
+                found = pellucid.compile(net, state=net)(x).data
+                np.testing.assert_array_equal(found, expected)
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        several = [threading.Thread(target=work) for _ in range(4)]
+        for thread in several:
+            thread.start()
+        for thread in several:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failures
+    assert all(isinstance(p.data, np.ndarray) for p in net.parameters())

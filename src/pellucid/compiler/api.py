@@ -14,7 +14,7 @@ from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.arguments import arrays_of, collected, skeleton, with_symbols
-from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced
+from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced, untraced
 from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph
@@ -66,9 +66,8 @@ class Compiled:
         cells = cells_of(self.state)
         key = self._key(cells, arrays, args, kwargs)
         if key not in self._programs:
-            self._add(args, kwargs, arrays)
+            key = self._add(args, kwargs, arrays)
             cells = cells_of(self.state)  # tracing has made an optimiser's state
-            key = self._key(cells, arrays, args, kwargs)
         self._programs.move_to_end(key)
         found = self._programs[key]
         if any(cell.owner is not found.cells[name].owner for name, cell in cells.items()):
@@ -87,17 +86,18 @@ class Compiled:
         (_, before), *seen = traced.seen
         return explain(before, seen, traced.program)
 
-    def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> None:
-        """Trace and compile the function for these arguments."""
+    def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Any:
+        """Trace and compile the function for these arguments; return the key of the program."""
         key = self._key(cells_of(self.state), arrays, args, kwargs)
-        traced = self._trace(args, kwargs)
+        traced = untraced(self._trace, args, kwargs)
         after = self._key(cells_of(self.state), arrays, args, kwargs)
         if after != key:
-            traced = self._trace(args, kwargs)
+            traced = untraced(self._trace, args, kwargs)
         program, cells = self._compiled(*traced), cells_of(self.state)
         self._programs[after] = Bound(program, cells, self._spares, self._guard)
         if len(self._programs) > PROGRAMS:
             self._programs.popitem(last=False)
+        return after
 
     def _key(
         self, cells: Mapping[str, Cell], arrays: Mapping[str, Array], args: Any, kwargs: Any

@@ -184,9 +184,11 @@ class Guard:
     """Lets one function run at a time; a forked process finds it free, whoever was in it then.
 
     Ctrl-C leaves it free as well: unlike a method of ours, the lock's own code is not interrupted.
+    ``nested`` says whether one may be called from within another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nested: bool = False) -> None:
+        self._nested = nested
         self._locks: dict[int, Any] = {}  # by process
         self._inside = 0  # the process in which a function is running
 
@@ -198,7 +200,7 @@ class Guard:
         """
         process = os.getpid()
         with self._locks.setdefault(process, RLock()):
-            if self._inside == process:
+            if self._inside == process and not self._nested:
                 raise RuntimeError(
                     "expected one call of a compiled function to end before the next, got one from "
                     "a signal handler or __del__ in the middle of another; call it later"
