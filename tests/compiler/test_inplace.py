@@ -23,6 +23,19 @@ def sums(x: Any, axis: Any) -> Any:
     return namespace(x).sum(x, axis=axis, keepdims=True)
 
 
+def softmax(x: Any) -> Any:
+    e = namespace(x).exp(x - namespace(x).max(x, axis=1, keepdims=True))
+    return e / sums(e, 1)
+
+
+def padded(x: Any) -> Any:
+    return namespace(x).pad(x, widths=((1, 1), (1, 1)), value=1)
+
+
+def shaped(x: Any, rows: int, columns: int) -> Any:
+    return namespace(x).reshape(x, (rows, columns))
+
+
 # of two square matrices and a step's argument, the new ones
 RULES: dict[str, Callable[[Any, Any, Any], tuple[Any, Any]]] = {
     "apart": (lambda a, b, x: (a + x, b * x)),
@@ -40,19 +53,16 @@ RULES: dict[str, Callable[[Any, Any, Any], tuple[Any, Any]]] = {
     "half of it": (lambda a, b, x: (namespace(a).concat([a[:20] + x, b[20:]], axis=0), b)),
     "one row for all": (lambda a, b, x: (a - a[:1], b - b[:, 3:4] * x)),
     "its own sums": (lambda a, b, x: (a - sums(a, 1) / N, b - sums(b, 0) / N)),
-    "softmax": (lambda a, b, x: (namespace(a).exp(a - namespace(a).max(a, axis=1, keepdims=True))
-                                 / sums(namespace(a).exp(a), 1), b)),
-    "padded": (lambda a, b, x: (namespace(a).pad(a[1:-1, 1:-1], widths=((1, 1), (1, 1)), value=1), b)),
-    "reshaped": (lambda a, b, x: (namespace(a).reshape(a, (N // 2, 2 * N))[:, ::-1]
-                                  .reshape((N, N)) if isinstance(a, np.ndarray) else
-                                  namespace(a).reshape(namespace(a).reshape(a, (N // 2, 2 * N))[:, ::-1], (N, N)), b + x)),
+    "softmax": (lambda a, b, x: (softmax(a), b)),
+    "padded": (lambda a, b, x: (padded(a[1:-1, 1:-1]), b)),
+    "reshaped": (lambda a, b, x: (shaped(shaped(a, N // 2, 2 * N)[:, ::-1], N, N), b + x)),
     "gathered": (lambda a, b, x: (namespace(a).index(a, (ORDER,)), b + a)),
     "scattered": (lambda a, b, x: (namespace(a).scatter_add(a, (ORDER,), shape=(N, N)), b + a)),
 }  # fmt: skip
 ORDER = np.random.default_rng(3).permutation(N)
 
 
-def states(kind: str) -> tuple[Tensor, Tensor]:
+def states() -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(0)
     return tuple(Tensor(rng.normal(size=(N, N)).astype("f4")) for _ in range(2))  # type: ignore[return-value]
 
@@ -63,7 +73,7 @@ def test_rules(name: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "WORTH", -1)
     found = []
     for way in ("one by one", "at once"):
-        a, b = states(name)
+        a, b = states()
 
         def step(x: Any, a: Tensor = a, b: Tensor = b) -> Any:
             a.data, b.data = RULES[name](a.data, b.data, x.data)
@@ -94,7 +104,7 @@ def test_what_may_lie_in_place_does() -> None:
         ("transposed", 0),
         ("shifted", 0),
     ):
-        a, b = states(name)
+        a, b = states()
 
         def step(x: Any, a: Tensor = a, b: Tensor = b, name: str = name) -> None:
             a.data, b.data = RULES[name](a.data, b.data, x.data)

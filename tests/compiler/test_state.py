@@ -452,7 +452,7 @@ def test_functions_of_one_network_may_be_traced_in_several_threads() -> None:
             for _ in range(8):
                 found = pellucid.compile(net, state=net)(x).data
                 np.testing.assert_array_equal(found, expected)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             failures.append(error)
 
     before = sys.getswitchinterval()

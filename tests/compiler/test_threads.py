@@ -145,7 +145,7 @@ def test_numbers_that_are_none(number: Any, choice: Any) -> None:
 @pytest.fixture
 def _hogs() -> Iterator[None]:
     """Keep every core busy."""
-    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]  # noqa: S603
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
     yield
     for hog in hogs:
         hog.kill()
@@ -273,7 +273,7 @@ def weights(model):
 
 def script(text: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a script that begins with `COMMON`; it ends well, and in time."""
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", COMMON + textwrap.dedent(text)],
         capture_output=True, text=True, timeout=60, check=False, env=environment(), **options,
     )  # fmt: skip
@@ -453,7 +453,7 @@ def test_memory_that_is_too_small_is_noticed() -> None:
 def guarded(target: str, seeds: int, lacking: int) -> subprocess.CompletedProcess[str]:
     """Run programs in guarded memory, in a process that may end there."""
     tests = Path(__file__).parents[1]
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "-m", "support.guarded", target, str(seeds), str(lacking)],
         capture_output=True, text=True, timeout=120, check=False, env=environment(), cwd=tests,
     )  # fmt: skip

@@ -45,9 +45,7 @@ class NativeStep:
         threads: how many to use.
     """
 
-    def __init__(
-        self, network: Module, step: Step, insist: bool, keep: bool, threads: int
-    ) -> None:
+    def __init__(self, network: Module, step: Step, insist: bool, keep: bool, threads: int) -> None:
         self.step, self.insist, self.keep, self.threads = step, insist, keep, threads
         state = [network, step.optimizer]
         self.programs: dict[Callable[..., Any], Compiled] = {
