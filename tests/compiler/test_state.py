@@ -467,3 +467,12 @@ def test_functions_of_one_network_may_be_traced_in_several_threads() -> None:
         sys.setswitchinterval(before)
     assert not failures
     assert all(isinstance(p.data, np.ndarray) for p in net.parameters())
+
+
+def test_a_compiled_function_is_not_called_while_another_is_traced() -> None:
+    """It would wait for a thread that waits for the end of tracing."""
+    inner = pellucid.compile(lambda x: x + 1)
+    outer = pellucid.compile(lambda x: x * inner(np.ones(3, F4)).data.sum())
+    with pytest.raises(pellucid.compiler.trace.TraceError, match="in another one's code"):
+        outer(np.ones(3, F4))
+    np.testing.assert_array_equal(inner(np.ones(3, F4)).data, 2)

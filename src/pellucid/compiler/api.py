@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.arguments import arrays_of, collected, skeleton, with_symbols
-from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced, untraced
+from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced, tracing, untraced
 from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph
@@ -23,7 +24,7 @@ from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.threads import Guard, checked
-from pellucid.compiler.trace import finished, input_symbol
+from pellucid.compiler.trace import TraceError, finished, input_symbol
 
 PROGRAMS = 16  # kept of one function: one for each kind of arguments
 
@@ -60,7 +61,10 @@ class Compiled:
         Calling it saves looking for what has changed. It is good for as long as only values do:
         not the network's layers, the optimiser's settings, or the shapes of arguments.
         """
-        return self._guard.alone(self._bound, args, kwargs, arrays_of(args, kwargs))
+        arrays = arrays_of(args, kwargs)
+        if get_ident() in tracing:
+            raise TraceError("expected no call of a compiled function in another one's code")
+        return self._guard.alone(self._bound, args, kwargs, arrays)
 
     def _bound(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Bound:
         cells = cells_of(self.state)
@@ -123,6 +127,7 @@ class Compiled:
             for name, cell in cells.items()
         }
         inputs |= {n: input_symbol(n, array) for n, array in arrays_of(args, kwargs).items()}
+        tracing.add(get_ident())
         try:
             for name, cell in cells.items():
                 cell.set(inputs[name])
@@ -135,6 +140,7 @@ class Compiled:
             }
             rebuild = collected(value, outputs)
         finally:
+            tracing.discard(get_ident())
             for name, cell in cells.items():
                 cell.set(before[name])
             for put_back in undo:

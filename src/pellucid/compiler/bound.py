@@ -25,7 +25,8 @@ from pellucid.compiler.program import Program, fitting
 from pellucid.compiler.threads import Guard
 
 Rebuild = Callable[[Mapping[str, Array]], Any]
-untraced = Guard(nested=True).alone  # calls what looks at state, or traces: not two at once
+untraced = Guard().alone  # calls what looks at state, or traces: not two at once
+tracing: set[int] = set()  # threads that trace
 NEW = "new "  # in front of a cell's name, the output that is its new value
 
 

@@ -129,6 +129,15 @@ class Team:
         self.closed = False
         self._turns = functions().turns()
 
+    def run(self, job: Job, nanoseconds: float) -> int:
+        """Run a job; return how many steps were made, -1 if a worker is still in the one before."""
+        slept, run = self.gather(job.crew), functions()
+        call = run.launch if slept or nanoseconds > SHORT else run.holding
+        before, self.lent = self.lent, (self.lent, job.arrays)
+        made = int(call(self.words.ctypes.data, job.words.ctypes.data))
+        self.lent = before if made < 0 else job.arrays
+        return made
+
     def gather(self, crew: int) -> bool:
         """Have workers ready for a crew that counts the caller; return whether one was asleep."""
         while len(self.workers) < crew - 1 and self._hire(len(self.workers) + 1):
@@ -184,11 +193,9 @@ class Guard:
     """Lets one function run at a time; a forked process finds it free, whoever was in it then.
 
     Ctrl-C leaves it free as well: unlike a method of ours, the lock's own code is not interrupted.
-    ``nested`` says whether one may be called from within another.
     """
 
-    def __init__(self, nested: bool = False) -> None:
-        self._nested = nested
+    def __init__(self) -> None:
         self._locks: dict[int, Any] = {}  # by process
         self._inside = 0  # the process in which a function is running
 
@@ -200,7 +207,7 @@ class Guard:
         """
         process = os.getpid()
         with self._locks.setdefault(process, RLock()):
-            if self._inside == process and not self._nested:
+            if self._inside == process:
                 raise RuntimeError(
                     "expected one call of a compiled function to end before the next, got one from "
                     "a signal handler or __del__ in the middle of another; call it later"
@@ -246,21 +253,16 @@ class Job:
 
 def launch(job: Job, nanoseconds: float) -> int:
     """Run a job, which takes about so long, and return how many steps were made."""
-    run = functions()
     if job.crew > 1:
         if not _teams:
             _teams.append(Team())
         team = _teams[0]
-        if not team.closed and team.busy.acquire(blocking=False):
-            try:
-                call = run.launch if team.gather(job.crew) or nanoseconds > SHORT else run.holding
-                before, team.lent = team.lent, (team.lent, job.arrays)
-                made = int(call(team.words.ctypes.data, job.words.ctypes.data))
-                team.lent = before if made < 0 else job.arrays
-                if made >= 0:
-                    return made
-            finally:
-                team.busy.release()
+        if not (team.closed or team.busy.locked()):
+            with team.busy:  # unlike a call of acquire, this is not left locked by Ctrl-C
+                made = team.run(job, nanoseconds)
+            if made >= 0:
+                return made
+    run = functions()
     call = run.launch if nanoseconds > SHORT else run.holding
     team_words, words = job.alone
     words[:CLAIMED], words[CLAIMED + 1 :] = job.words[:CLAIMED], job.words[CLAIMED + 1 :]
