@@ -292,11 +292,11 @@ class Interrupting:
     It comes once, at one such place of all those in the compiler's own Python.
     """
 
-    def __init__(self, turn: int) -> None:
-        self.turn, self.count = turn, 0
+    def __init__(self, turn: int, where: str = "") -> None:
+        self.turn, self.count, self.where = turn, 0, f"pellucid/compiler/{where}"
 
     def __call__(self, frame: Any, event: str, arg: Any) -> None:
-        own = "pellucid/compiler/" in frame.f_code.co_filename.replace("\\", "/")
+        own = self.where in frame.f_code.co_filename.replace("\\", "/")
         self.count += own and event in ("call", "c_return")
         if self.count == self.turn:
             sys.setprofile(None)
@@ -351,6 +351,23 @@ def test_an_interruption_at_any_time_leaves_the_state_of_a_step(several: bool) -
             twin(*first)
             assert everything(bound) == everything(follower), f"after that at {turn}"
     assert turn > 50
+
+
+def test_an_interruption_while_it_is_traced_leaves_no_symbols() -> None:
+    given = batches(1)
+    arguments = given["arg.0"][0], given["arg.1"][0]
+    net, optimizer, step = training(native=False)
+    before = {path: tensor.data for path, tensor in net.named_tensors().items()}
+    turn, interrupted = 1, True
+    while interrupted:
+        turn += 2
+        interrupted = Interrupting(turn, "api.py").run(lambda: step.bound(*arguments))
+        for path, tensor in net.named_tensors().items():
+            assert tensor.data is before[path]
+        assert optimizer.steps == 0
+    assert turn > 50
+    step(*arguments)
+    assert optimizer.steps == 1
 
 
 def test_a_call_within_a_call_is_refused_instead_of_waiting_for_ever() -> None:

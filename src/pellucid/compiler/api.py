@@ -127,8 +127,18 @@ class Compiled:
             for name, cell in cells.items()
         }
         inputs |= {n: input_symbol(n, array) for n, array in arrays_of(args, kwargs).items()}
-        tracing.add(get_ident())
+
+        def put_all_back() -> None:
+            for name, cell in cells.items():
+                cell.set(before[name])
+            for put_back in undo:
+                put_back()
+            for tensor, grad in zip(tensors, gradients, strict=True):
+                tensor.grad = grad
+            tracing.discard(get_ident())
+
         try:
+            tracing.add(get_ident())
             for name, cell in cells.items():
                 cell.set(inputs[name])
             given, named = with_symbols(args, kwargs, inputs)
@@ -140,13 +150,11 @@ class Compiled:
             }
             rebuild = collected(value, outputs)
         finally:
-            tracing.discard(get_ident())
-            for name, cell in cells.items():
-                cell.set(before[name])
-            for put_back in undo:
-                put_back()
-            for tensor, grad in zip(tensors, gradients, strict=True):
-                tensor.grad = grad
+            try:
+                put_all_back()
+            except BaseException:  # Ctrl-C: no symbols are left behind
+                put_all_back()
+                raise
         return finished(inputs, outputs), rebuild
 
     def _compiled(self, graph: Graph, rebuild: Rebuild) -> Traced:
