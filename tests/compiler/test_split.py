@@ -139,7 +139,7 @@ def test_products(m: int, n: int) -> None:
             return (a.mT if left else a) @ (b.mT if right else b)
 
         graphs.append(traced(function, a, b, name=f"{k} {left} {right} "))
-    check(joined(graphs), (2, 3, 5))
+    check(joined(graphs), (2, 5))
 
 
 @pytest.mark.parametrize("shape", [(40, 600, 700), (3, 520, 530), (64, 1030, 300)])

@@ -48,13 +48,13 @@ def _shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_shared")
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(10))
 def test_random_programs(seed: int) -> None:
     d = draw(Random(seed), 30)
     one = traced(d, *d.inputs, errors=d.errors())
     graph = optimise(one.graph)
     alone = Program(graph)(one.inputs)
-    for number in NUMBERS[1:] if seed % 6 == 0 else (2 + seed % 4,):
+    for number in NUMBERS[1:] if seed % 5 == 0 else (2 + seed % 4,):
         program = Program(graph, threads=number)
         for _ in range(3):
             found = program(one.inputs)
@@ -121,7 +121,7 @@ def fitted(
 def test_training(name: str) -> None:
     build, x = NETWORKS[name]
     alone = fitted(build, x, 1)
-    for number in NUMBERS[1:] if x is X else (3,):
+    for number in NUMBERS[1:] if name == "dense" else (3, 16):
         assert fitted(build, x, number) == alone, number
 
 
@@ -372,18 +372,17 @@ ENDS = {
         other.start()
         time.sleep(0.3)
     """,
-    "and then": """
+    "and then trains again": """
         import atexit
         atexit.register(lambda: fit(model()))
         fit(model())
     """,
-    "and only then": """
+    "and then trains for the first time": """
         import atexit
         atexit.register(lambda: fit(model()))
     """,
-    "by an exception": """
+    "and waits for a thread that trains": """
         fit(model())
-        sys.stderr = None
         threading.Timer(0, fit, [model()]).start()
         sys.exit(0)
     """,
@@ -441,7 +440,7 @@ def test_whole_programs_keep_to_their_memory(target: str) -> None:
         pytest.skip("the processor has no AVX2")
     if target != "host" and platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("the processor is no x86")
-    done = guarded(target, 12 if target == "host" else 6, 0)
+    done = guarded(target, 12 if target == "host" else 3, 0)
     assert (done.returncode, done.stderr) == (0, "")
 
 
