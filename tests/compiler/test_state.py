@@ -89,7 +89,10 @@ def test_state_may_grow() -> None:
     for turn in range(5):
         step(np.full(3, turn, F4))
     np.testing.assert_array_equal(w.data, np.repeat(np.arange(5, dtype=F4), 3), strict=True)
-    assert not step.bound(np.ones(3, F4)).steady
+    bound = step.bound(np.ones(3, F4))
+    assert not bound.steady
+    with pytest.raises(ValueError, match="expected new state of the shapes and dtypes of the old"):
+        bound.repeat(2, {"arg.0": np.ones((2, 3), F4)}, ["arg.0"])
 
 
 def test_memory_is_used_again() -> None:

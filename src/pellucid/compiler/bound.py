@@ -114,7 +114,15 @@ class Bound:
 
         Returns:
             How many calls changed the state, and the results.
+
+        Raises:
+            ValueError: the new state is of another shape or dtype than the old; see `steady`.
         """
+        if not self.steady:
+            raise ValueError(
+                "expected new state of the shapes and dtypes of the old, got a function that "
+                "changes them; call it step by step"
+            )
         return self._guard.alone(self._repeat, steps, given, along, status)
 
     def take_over(self, state: Mapping[str, Array]) -> None:
