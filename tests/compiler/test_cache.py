@@ -19,7 +19,7 @@ pytest.importorskip("llvmlite")
 
 import pellucid
 from pellucid import Tensor
-from pellucid.compiler import program
+from pellucid.compiler import program, threads
 from pellucid.compiler.llvm import cache, target
 from pellucid.compiler.llvm.cache import HEADER, VARIABLE, Cache, digest
 from pellucid.compiler.llvm.target import AVX2, SSE2, Target, host
@@ -32,6 +32,7 @@ ONE, TWO, THREE, FOUR, *_ = NAMES
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that programs are kept in, which is not there yet."""
+    threads.functions()  # compiled once in a process, elsewhere
     path = tmp_path / "cache" / "compiled"
     monkeypatch.setenv(VARIABLE, str(path))
     return path

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,16 @@ from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.arguments import arrays_of, collected, skeleton, with_symbols
-from pellucid.compiler.bound import NEW, Bound, Rebuild, Result, Traced, number
+from pellucid.compiler.bound import (
+    NEW,
+    Bound,
+    Rebuild,
+    Result,
+    Traced,
+    number,
+    tracing,
+    untraced,
+)
 from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import Graph
@@ -20,7 +32,7 @@ from pellucid.compiler.llvm.target import unavailable
 from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import UnsupportedError
-from pellucid.compiler.threads import checked
+from pellucid.compiler.threads import Guard, checked
 from pellucid.compiler.trace import TraceError, finished, input_symbol
 
 PROGRAMS = 16  # kept of one function: one for each kind of arguments
@@ -36,6 +48,7 @@ class Compiled:
         self.threads = threads
         self._programs: OrderedDict[Any, Bound] = OrderedDict()
         self._spares: dict[str, Array] = {}  # memory for new state, which all programs share
+        self._guard = Guard()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns, and change the state as it does."""
@@ -57,16 +70,21 @@ class Compiled:
         Calling it saves looking for what has changed. It is good for as long as only values do:
         not the network's layers, the optimiser's settings, or the shapes of arguments.
         """
-        cells, arrays = cells_of(self.state), arrays_of(args, kwargs)
+        arrays = arrays_of(args, kwargs)
+        if get_ident() in tracing:
+            raise TraceError("expected no call of a compiled function in another one's code")
+        return self._guard.alone(self._bound, args, kwargs, arrays)
+
+    def _bound(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Bound:
+        cells = cells_of(self.state)
         key = self._key(cells, arrays, args, kwargs)
         if key not in self._programs:
-            self._add(args, kwargs, arrays)
+            key = self._add(args, kwargs, arrays)
             cells = cells_of(self.state)  # tracing has made an optimiser's state
-            key = self._key(cells, arrays, args, kwargs)
         self._programs.move_to_end(key)
         found = self._programs[key]
         if any(cell.owner is not found.cells[name].owner for name, cell in cells.items()):
-            found = self._programs[key] = Bound(found.traced, cells, self._spares)
+            found = self._programs[key] = Bound(found.traced, cells, self._spares, self._guard)
         return found
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
@@ -86,23 +104,24 @@ class Compiled:
         state = {name: number(cell.get()) for name, cell in bound.cells.items()}
         return explain(before, seen, traced.program, state | arrays_of(args, kwargs))
 
-    def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> None:
-        """Trace and compile the function for these arguments."""
+    def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Any:
+        """Trace and compile the function for these arguments; return the key of the program."""
         key = self._key(cells_of(self.state), arrays, args, kwargs)
-        traced = self._trace(args, kwargs)
+        traced = untraced(self._trace, args, kwargs)
         after = self._key(cells_of(self.state), arrays, args, kwargs)
         if after != key:
-            traced = self._trace(args, kwargs)
+            traced = untraced(self._trace, args, kwargs)
             if self._key(cells_of(self.state), arrays, args, kwargs) != after:
                 raise TraceError(
                     "expected a function that changes nothing but tensors, got one that changes an "
                     "attribute whenever it runs, such as a count of its calls; keep that in a "
                     "tensor, or run the function without compiling it"
                 )
-        bound = Bound(self._compiled(*traced), cells_of(self.state), self._spares)
-        self._programs[after] = bound
+        program, cells = self._compiled(*traced), cells_of(self.state)
+        self._programs[after] = Bound(program, cells, self._spares, self._guard)
         if len(self._programs) > PROGRAMS:
             self._programs.popitem(last=False)
+        return after
 
     def _key(
         self, cells: Mapping[str, Cell], arrays: Mapping[str, Array], args: Any, kwargs: Any
@@ -128,7 +147,18 @@ class Compiled:
             for name, cell in cells.items()
         }
         inputs |= {n: input_symbol(n, array) for n, array in arrays_of(args, kwargs).items()}
+
+        def put_all_back() -> None:
+            for name, cell in cells.items():
+                cell.set(before[name])
+            for put_back in undo:
+                put_back()
+            for tensor, grad in zip(tensors, gradients, strict=True):
+                tensor.grad = grad
+            tracing.discard(get_ident())
+
         try:
+            tracing.add(get_ident())
             for name, cell in cells.items():
                 cell.set(inputs[name])
             given, named = with_symbols(args, kwargs, inputs)
@@ -140,19 +170,20 @@ class Compiled:
             }
             rebuild = collected(value, outputs)
         finally:
-            for name, cell in cells.items():
-                cell.set(before[name])
-            for put_back in undo:
-                put_back()
-            for tensor, grad in zip(tensors, gradients, strict=True):
-                tensor.grad = grad
+            try:
+                put_all_back()
+            except BaseException:  # Ctrl-C: no symbols are left behind
+                put_all_back()
+                raise
         return finished(inputs, outputs), rebuild
 
     def _compiled(self, graph: Graph, rebuild: Rebuild) -> Traced:
         seen = [("traced", graph)]
         graph = optimise(graph, lambda name, after: seen.append((name, after)))
         program, reason = None, "" if self.native else "native=False"
-        if self.native and not (reason := unavailable()):
+        if self.native and (reason := unavailable()):
+            say_once(reason)
+        elif self.native:
             try:
                 state = [(name[len(NEW) :], name) for name in graph.outputs if name.startswith(NEW)]
                 program = Program(graph, threads=self.threads, state=state)
@@ -195,6 +226,12 @@ def compile(  # noqa: A001 - the word for it
     for owner in several:
         cells_of([owner])
     return Compiled(function, several, native, checked(threads))
+
+
+@cache
+def say_once(reason: str) -> None:
+    """Warn that there is no native code on this machine, once in a process."""
+    warnings.warn(f"NumPy computes everything, which is slower: {reason}", stacklevel=2)
 
 
 def shape_of(x: Array) -> Any:

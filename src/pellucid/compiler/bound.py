@@ -25,6 +25,8 @@ from pellucid.compiler.program import Program, fitting
 from pellucid.compiler.threads import Guard
 
 Rebuild = Callable[[Mapping[str, Array]], Any]
+untraced = Guard().alone  # calls what looks at state, or traces: not two at once
+tracing: set[int] = set()  # threads that trace
 NEW = "new "  # in front of a cell's name, the output that is its new value
 
 
@@ -70,12 +72,14 @@ class Result:
 class Bound:
     """A program and the state that it reads and writes.
 
-    ``spares`` are arrays by the name of their cell that may be written.
+    ``spares`` are arrays by the name of their cell that may be written. Programs that have these
+    and their state in common share a ``guard``.
     """
 
-    def __init__(self, traced: Traced, cells: Mapping[str, Cell], spares: dict[str, Array]) -> None:
-        self.traced, self.cells, self._spares = traced, cells, spares
-        self._guard = Guard()
+    def __init__(
+        self, traced: Traced, cells: Mapping[str, Cell], spares: dict[str, Array], guard: Guard
+    ) -> None:
+        self.traced, self.cells, self._spares, self._guard = traced, cells, spares, guard
         program = traced.program
         if program is None:
             return
@@ -85,27 +89,18 @@ class Bound:
             name: Slot(name, cell, inputs[name], outputs.get(NEW + name))
             for name, cell in cells.items()
         }
+        self._changing = [slot for slot in self._slots.values() if slot.written is not None]
         self._arguments = {name: node for name, node in inputs.items() if name not in cells}
         self.results = {name: n for name, n in outputs.items() if not name.startswith(NEW)}
 
+    @property
+    def steady(self) -> bool:
+        """Whether all new state has the shape and dtype of the old, as `repeat` needs it."""
+        return all(alike(slot.read, slot.written) for slot in self._changing)
+
     def attempt(self, *args: Any, **kwargs: Any) -> Result:
         """Return what a call computes, without changing the state."""
-        given = arrays_of(args, kwargs)
-        if self.traced.program is None:
-            return self._interpreted(given)
-        with self._guard:
-            self._look()
-            arguments = self._point(given)
-            found = {name: np.empty(n.shape, n.dtype) for name, n in self.results.items()}
-            for name, array in found.items():
-                self._frame.point(self.results[name], array)
-            state = {}
-            for slot in self._changing():
-                state[slot.name] = self._spare(slot)
-                self._frame.point(slot.written, state[slot.name])
-            self._frame.run()
-        del arguments
-        return Result(self.traced.rebuild(found), state, self)
+        return self._guard.alone(self._attempt, arrays_of(args, kwargs))
 
     def repeat(
         self, steps: int, given: Mapping[str, Array], along: Sequence[str], status: str = ""
@@ -119,22 +114,47 @@ class Bound:
 
         Returns:
             How many calls changed the state, and the results.
+
+        Raises:
+            ValueError: the new state is of another shape or dtype than the old; see `steady`.
         """
-        with self._guard:
-            self._look()
-            changing = self._changing()
-            for slot in changing:
-                self._claim(slot)
-            before = [self._copy(slot) for slot in changing]
-            found = {name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()}
-            made = self._loop(steps, given, along, found, status)
-            if made < steps:  # the last one may have written over the state: go there again
-                for slot, array in zip(changing, before, strict=True):
-                    np.copyto(slot.array, array)
-                self._loop(made, given, along, found, status)
-            self._spares |= {slot.name: a for slot, a in zip(changing, before, strict=True)}
+        if not self.steady:
+            raise ValueError(
+                "expected new state of the shapes and dtypes of the old, got a function that "
+                "changes them; call it step by step"
+            )
+        return self._guard.alone(self._repeat, steps, given, along, status)
+
+    def take_over(self, state: Mapping[str, Array]) -> None:
+        """Put new state into its place, and keep the arrays of the old one for the next call."""
+        self._guard.alone(self._take_over, state)
+
+    def _attempt(self, given: Mapping[str, Array]) -> Result:
+        if self.traced.program is None:
+            return self._interpreted(given)
+        untraced(self._look)
+        arguments = self._point(given)
+        found = {name: np.empty(n.shape, n.dtype) for name, n in self.results.items()}
+        for name, array in found.items():
+            self._frame.point(self.results[name], array)
+        state = {slot.name: self._spare(slot) for slot in self._changing}
+        for slot in self._changing:
+            self._frame.point(slot.written, state[slot.name])
+        self._frame.run()
+        del arguments
+        return Result(self.traced.rebuild(found), state, self)
+
+    def _repeat(
+        self, steps: int, given: Mapping[str, Array], along: Sequence[str], status: str
+    ) -> tuple[int, dict[str, Array]]:
+        untraced(self._look)
+        state = {slot.name: self._spare(slot) for slot in self._changing}
+        found = {name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()}
+        made = self._loop(steps, given, along, state, found, status)
+        if made < steps:  # the last one may have written over the state: go there again
+            self._loop(made, given, along, state, found, status)
         if made:
-            self.take_over({slot.name: slot.array for slot in changing})
+            self._take_over(state)
         return made, found
 
     def _loop(
@@ -142,36 +162,49 @@ class Bound:
         steps: int,
         given: Mapping[str, Array],
         along: Sequence[str],
+        state: dict[str, Array],
         found: Mapping[str, Array],
         status: str,
     ) -> int:
-        """Run so many steps; return how many of them ended well."""
+        """Run so many steps from the state there is; return how many of them ended well.
+
+        The new state comes into the arrays of ``state``, or others that take their place there.
+        """
         if not steps:
             return 0
         moving = {name: np.ascontiguousarray(given[name]) for name in along}
-        arguments = self._point({**given, **{name: array[0] for name, array in moving.items()}})
-        moves = {self._arguments[name]: array[0].nbytes for name, array in moving.items()}
+        first = {name: array[0, ...] for name, array in moving.items()}
+        arguments = self._point({**given, **first})
+        moves = {self._arguments[name]: array.nbytes for name, array in first.items()}
         for name, array in found.items():
             self._frame.point(self.results[name], array)
             moves[self.results[name]] = array[0].nbytes if name != status else 0
-        pairs, seconds = [], []
-        for slot in self._changing():
-            new = slot.array
+        seconds: dict[str, Array] = {}
+        pairs = []
+        for slot in self._changing:
+            new = array = state[slot.name]
+            np.copyto(array, slot.array)
             if slot.written not in self._overlaid:
-                new = np.empty_like(slot.array)
+                new = seconds[slot.name] = np.empty_like(array)
                 pairs.append((slot.read, slot.written))
-                seconds.append((slot.array, new))
-            self._frame.point(slot.read, slot.array)
+            slot.value = None  # it is to be looked for again: the program now reads elsewhere
+            self._frame.point(slot.read, array)
             self._frame.point(slot.written, new)
         made = self._frame.repeat(steps, moves, pairs, self.results[status] if status else None)
         if made % 2:
-            for array, new in seconds:
-                np.copyto(array, new)
+            state |= seconds
         del arguments, moving
         return made
 
-    def take_over(self, state: Mapping[str, Array]) -> None:
-        """Put new state into its place, and keep the arrays of the old one for the next call."""
+    def _take_over(self, state: Mapping[str, Array]) -> None:
+        try:
+            self._put(state)
+        except BaseException:  # Ctrl-C: no update is left half made
+            self._put(state)
+            raise
+
+    def _put(self, state: Mapping[str, Array]) -> None:
+        """Put new state into its place; the same once more changes nothing."""
         if self.traced.program is None:
             for name, array in state.items():
                 put(self.cells[name], array)
@@ -185,13 +218,11 @@ class Bound:
                 self._spares[name] = old
 
     def _interpreted(self, given: Mapping[str, Array]) -> Result:
-        state = {name: number(cell.get()) for name, cell in self.cells.items()}
+        cells = self.cells.items()
+        state = untraced(lambda: {name: number(cell.get()) for name, cell in cells})
         found = interpret(self.traced.graph, {**state, **given})
         new = {name: found[NEW + name] for name in self.cells if NEW + name in found}
         return Result(self.traced.rebuild(found), new, self)
-
-    def _changing(self) -> list[Slot]:
-        return [slot for slot in self._slots.values() if slot.written is not None]
 
     def _look(self) -> None:
         """Point to the state as it is now, where it is another than after the last call."""
@@ -212,27 +243,11 @@ class Bound:
         return arrays
 
     def _spare(self, slot: Slot) -> Array:
-        """Return an array for a new value of a piece of state."""
-        array = self._spares.pop(slot.name, None)
-        if array is None or holders(array) > ALONE:
-            array = np.empty(slot.read.shape, slot.read.dtype)
-        return array
-
-    def _copy(self, slot: Slot) -> Array:
-        """Return a copy of a piece of state."""
-        array = self._spare(slot)
-        np.copyto(array, slot.array)
-        return array
-
-    def _claim(self, slot: Slot) -> None:
-        """Let a piece of state lie in an array that nobody else holds, so it may be written."""
-        array = slot.array
-        if not slot.cell.weak:
-            put(slot.cell, array)  # into a new dictionary, where an old one may be held
-        others = 1 if slot.cell.weak else 3  # the slot; and its value, and where the state is kept
-        if not is_whole(array) or holders(array) > ALONE + others:
-            slot.array = np.array(array)
-            self._frame.point(slot.read, slot.array)
+        """Return an array for a new value of a piece of state, an old one if nobody holds it."""
+        held = [self._spares.pop(slot.name, None)]
+        if held[0] is None or not alike(held[0], slot.written) or holders(held) > ALONE:
+            return np.empty(slot.written.shape, slot.written.dtype)
+        return held[0]
 
 
 def put(cell: Cell, array: Any) -> None:
@@ -251,14 +266,14 @@ def is_whole(array: Any) -> bool:
     return bool(flags.owndata and flags.writeable and flags.c_contiguous) and array.base is None
 
 
-def holders(array: Any) -> int:
-    """Return how many references there are, with those of being asked; see `ALONE`."""
-    return sys.getrefcount(array)
+def alike(a: Any, b: Any) -> bool:
+    """Whether two arrays or nodes have the same shape and dtype."""
+    return bool(a.shape == b.shape and a.dtype == b.dtype)
 
 
-def _alone() -> int:
-    array = np.empty(0)
-    return holders(array)
+def holders(held: list[Any]) -> int:
+    """Return how many references there are to the element of a list, or more; see `ALONE`."""
+    return sys.getrefcount(held[0])
 
 
-ALONE = _alone()  # what `holders` returns for an array that one variable holds alone
+ALONE = holders([np.empty(0)])  # what `holders` returns where the list is the only one

@@ -22,7 +22,6 @@ from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.phases import Phase, Task, moments, orders, phased, weight
 from pellucid.compiler.schedule import Schedule, schedule
 from pellucid.compiler.split import finished, split
-from pellucid.compiler.threads import Guard
 
 STEP = "step"  # the function that runs a task
 WORTH = 10e3  # nanoseconds of work above which threads share it
@@ -96,7 +95,7 @@ class Program:
             orders(self.phases, self.threads),
             self.nanoseconds,
         )
-        self._guard, self._frame = Guard(), Frame(self.layout)
+        self._frames: list[Frame] = []  # those that nobody uses at the moment
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the outputs by name for inputs by name.
@@ -106,12 +105,16 @@ class Program:
         """
         arrays = {name: fitting(name, node, inputs) for name, node in self.graph.inputs.items()}
         results = {name: np.empty(n.shape, n.dtype) for name, n in self.graph.outputs.items()}
-        with self._guard:
-            for name, array in arrays.items():
-                self._frame.point(self.graph.inputs[name], array)
-            for name, array in results.items():
-                self._frame.point(self.graph.outputs[name], array)
-            self._frame.run()
+        try:
+            frame = self._frames.pop()
+        except IndexError:  # each caller needs one of its own
+            frame = Frame(self.layout)
+        for name, array in arrays.items():
+            frame.point(self.graph.inputs[name], array)
+        for name, array in results.items():
+            frame.point(self.graph.outputs[name], array)
+        frame.run()
+        self._frames.append(frame)
         return results
 
     def key(self) -> str:
@@ -191,7 +194,7 @@ def fitting(name: str, node: Node, inputs: Mapping[str, Array]) -> Array:
     if array is None or array.shape != node.shape or array.dtype != node.dtype:
         got = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
         raise ValueError(f"expected {name} as {node.type}, got {got}")
-    return np.ascontiguousarray(array).reshape(node.shape)
+    return np.asarray(array, order="C")
 
 
 def distinct(calls: Sequence[Call]) -> tuple[list[Kernel], dict[Kernel, str]]:

@@ -14,11 +14,13 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Lock, Thread
-from typing import Any
+from threading import Lock, RLock, Thread
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +33,7 @@ WATCH = 60e-6  # seconds that a worker waits for more before it sleeps
 SHORT = 200e3  # nanoseconds below which other Python threads may as well wait, too
 LINE = 128  # bytes: see `runtime.APART`
 CLAIMED = runtime.JOB.index("claimed")
+T = TypeVar("T")
 
 
 def cores() -> int:
@@ -126,28 +129,52 @@ class Team:
         self.closed = False
         self._turns = functions().turns()
 
+    def run(self, job: Job, nanoseconds: float) -> int:
+        """Run a job; return how many steps were made, -1 if a worker is still in the one before."""
+        slept, run = self.gather(job.crew), functions()
+        call = run.launch if slept or nanoseconds > SHORT else run.holding
+        before, self.lent = self.lent, (self.lent, job.arrays)
+        made = int(call(self.words.ctypes.data, job.words.ctypes.data))
+        self.lent = before if made < 0 else job.arrays
+        return made
+
     def gather(self, crew: int) -> bool:
         """Have workers ready for a crew that counts the caller; return whether one was asleep."""
-        while len(self.workers) < crew - 1:
-            number = len(self.workers) + 1
-            name = f"pellucid-{number}"
-            self.workers.append(Thread(target=self._serve, args=(number,), name=name, daemon=True))
-            self.workers[-1].start()
+        while len(self.workers) < crew - 1 and self._hire(len(self.workers) + 1):
+            pass
         self._calls += 1
-        slept = bool(self._asleep)
-        while self._asleep:
-            self._asleep.pop().release()
-        return slept
+        return self._wake()
 
     def close(self) -> None:
         """Send the workers home."""
         self.closed = True
         self.words[runtime.CLOSING] = 1
         self.words[runtime.GENERATION] += 1
-        while self._asleep:
-            self._asleep.pop().release()
+        end = time.monotonic() + 1
         for worker in self.workers:
-            worker.join(timeout=1)
+            while worker.is_alive() and time.monotonic() < end:
+                self._wake()  # again: one may have been about to sleep
+                worker.join(timeout=0.01)
+
+    def _hire(self, number: int) -> bool:
+        """Start a worker; return whether there could be one more."""
+        worker = Thread(target=self._serve, args=(number,), name=f"pellucid-{number}", daemon=True)
+        self.workers.append(worker)  # first: no two may have the same number
+        try:
+            worker.start()
+        except RuntimeError:  # too many threads, or the interpreter is about to end
+            self.workers.remove(worker)
+            return False
+        return True
+
+    def _wake(self) -> bool:
+        """Wake all workers; return whether one was asleep."""
+        slept = False
+        with suppress(IndexError):  # no more of them
+            while True:
+                self._asleep.pop().release()
+                slept = True
+        return slept
 
     def _serve(self, number: int) -> None:
         """Be a worker."""
@@ -163,18 +190,33 @@ class Team:
 
 
 class Guard:
-    """A lock that a forked process finds open, whoever held it at the time."""
+    """Lets one function run at a time; a forked process finds it free, whoever was in it then.
+
+    Ctrl-C leaves it free as well: unlike a method of ours, the lock's own code is not interrupted.
+    """
 
     def __init__(self) -> None:
-        self._lock, self._process = Lock(), os.getpid()
+        self._locks: dict[int, Any] = {}  # by process
+        self._inside = 0  # the process in which a function is running
 
-    def __enter__(self) -> None:
-        if self._process != os.getpid():
-            self._lock, self._process = Lock(), os.getpid()
-        self._lock.acquire()
+    def alone(self, function: Callable[..., T], *args: Any) -> T:
+        """Return what a function returns.
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        Raises:
+            RuntimeError: this thread is in one already, which it has left only for a while.
+        """
+        process = os.getpid()
+        with self._locks.setdefault(process, RLock()):
+            if self._inside == process:
+                raise RuntimeError(
+                    "expected one call of a compiled function to end before the next, got one from "
+                    "a signal handler or __del__ in the middle of another; call it later"
+                )
+            self._inside = process
+            try:
+                return function(*args)
+            finally:
+                self._inside = 0
 
 
 _teams: list[Team] = []  # the one of this process; there is none before it is needed
@@ -211,21 +253,16 @@ class Job:
 
 def launch(job: Job, nanoseconds: float) -> int:
     """Run a job, which takes about so long, and return how many steps were made."""
-    run = functions()
     if job.crew > 1:
         if not _teams:
             _teams.append(Team())
         team = _teams[0]
-        if not team.closed and team.busy.acquire(blocking=False):
-            try:
-                call = run.launch if team.gather(job.crew) or nanoseconds > SHORT else run.holding
-                before, team.lent = team.lent, (team.lent, job.arrays)
-                made = int(call(team.words.ctypes.data, job.words.ctypes.data))
-                team.lent = before if made < 0 else job.arrays
-                if made >= 0:
-                    return made
-            finally:
-                team.busy.release()
+        if not (team.closed or team.busy.locked()):
+            with team.busy:  # unlike a call of acquire, this is not left locked by Ctrl-C
+                made = team.run(job, nanoseconds)
+            if made >= 0:
+                return made
+    run = functions()
     call = run.launch if nanoseconds > SHORT else run.holding
     team_words, words = job.alone
     words[:CLAIMED], words[CLAIMED + 1 :] = job.words[:CLAIMED], job.words[CLAIMED + 1 :]

@@ -83,8 +83,12 @@ class Model:
         self.preprocessing: Any = None
         self.metadata: dict[str, Any] = {}
         self._native: native.Compile = False
-        self._threads: int | None = None
+        self._threads = 1
         self._program: native.NativeStep | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy takes over: not the compiled step, which belongs to this network."""
+        return vars(self) | {"_program": None}
 
     # training
 

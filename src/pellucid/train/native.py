@@ -17,10 +17,11 @@ import numpy as np
 
 from pellucid.arrays import Array, namespace
 from pellucid.autograd import Tensor, as_tensor
-from pellucid.compiler.api import Compiled
+from pellucid.compiler.api import Compiled, say_once
 from pellucid.compiler.api import compile as compiled
 from pellucid.compiler.bound import Bound
 from pellucid.compiler.cells import settings
+from pellucid.compiler.llvm.target import unavailable
 from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.trace import TraceError
 from pellucid.nn import Module
@@ -41,21 +42,23 @@ class NativeStep:
         step: what to do.
         insist: whether to raise where a step cannot be compiled, instead of making it eagerly.
         keep: whether predictions are wanted, for metrics.
-        threads: how many to use; by default one for each core.
+        threads: how many to use.
     """
 
-    def __init__(
-        self, network: Module, step: Step, insist: bool, keep: bool, threads: int | None
-    ) -> None:
+    def __init__(self, network: Module, step: Step, insist: bool, keep: bool, threads: int) -> None:
         self.step, self.insist, self.keep, self.threads = step, insist, keep, threads
         state = [network, step.optimizer]
         self.programs: dict[Callable[..., Any], Compiled] = {
             function: compiled(function, state, threads=threads)
             for function in (self._batch, self._rows)
         }
-        self.eager = False
+        self.eager = bool(reason := unavailable())
+        if reason and insist:
+            raise UnsupportedError(f"expected a step that compiles: {reason}")
+        if reason:
+            say_once(reason)
 
-    def serves(self, step: Step, insist: bool, keep: bool, threads: int | None) -> bool:
+    def serves(self, step: Step, insist: bool, keep: bool, threads: int) -> bool:
         """Whether this does what is asked for now."""
         asked = (insist, keep, threads) == (self.insist, self.keep, self.threads)
         return asked and not self.step.unlike(step)
@@ -107,8 +110,8 @@ class NativeStep:
     def _several(self, whole: Batch, rows: Array) -> list[Outcome]:
         """Make updates as one call, each with a batch of the ``rows`` (updates, batch size)."""
         bound = self._bound(self._rows, rows[0], *arrays_in(whole))
-        if bound is None or "out.weight" in bound.results:
-            return [self([whole.rows(index)]) for index in rows]
+        if bound is None or "out.weight" in bound.results or not bound.steady:
+            return self._one_by_one(whole, rows)
         given = enumerate((rows, *arrays_in(whole)), start=1)
         named = {f"arg.{place}": array for place, array in given}
         made, found = bound.repeat(len(rows), named, ["arg.1"], "out.fine")
@@ -126,6 +129,15 @@ class NativeStep:
         if made < len(rows):
             broken = whole.rows(rows[made])
             outcomes.append(Outcome(problem=problem(losses[made]), batch=broken))
+        return outcomes
+
+    def _one_by_one(self, whole: Batch, rows: Array) -> list[Outcome]:
+        """Make updates as one call each, up to the first that cannot be made."""
+        outcomes: list[Outcome] = []
+        for index in rows:
+            outcomes.append(self([whole.rows(index)]))
+            if outcomes[-1].problem:
+                break
         return outcomes
 
     def _bound(self, function: Callable[..., Any], *arrays: Array) -> Bound | None:

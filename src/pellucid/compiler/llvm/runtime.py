@@ -162,7 +162,9 @@ entry:
   %last = sub i64 %count, 1
   %done_before = load atomic i64, ptr %done acquire, align 8
   %first = udiv i64 %done_before, %count
-  br label %step
+  %stop_before = load atomic i64, ptr %stopped acquire, align 8
+  %late = icmp ne i64 %stop_before, 0
+  br i1 %late, label %leave, label %step
 step:
   %now = phi i64 [%first, %entry], [%following, %stepped]
   %over = icmp uge i64 %now, %steps
