@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,17 +16,19 @@ from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
-from pellucid.train import doctor, inputs, metrics, native, rules, saving
+from pellucid.train import checkpoint, doctor, inputs, metrics, native, rules, saving
 from pellucid.train.batches import FromArrays, Source, groups, is_loader, parts, set_aside
-from pellucid.train.callbacks import Callback, Callbacks, Run
+from pellucid.train.checkpoint import Checkpoint
+from pellucid.train.events import Callback, Callbacks, Run
 from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined
-from pellucid.train.interrupt import stopping_on_interrupt
+from pellucid.train.interrupt import Wishes
 from pellucid.train.native import Compile
 from pellucid.train.progress import Verbose, progress
-from pellucid.train.step import Step, loss_of
+from pellucid.train.step import Outcome, Step, loss_of
 from pellucid.train.summary import Summary, summarise
 from pellucid.train.tally import Scored, Tally
+from pellucid.train.training import Training, Work
 from pellucid.train.weights import ClassWeight, refuse_for_loaders
 
 
@@ -101,6 +103,7 @@ class Model:
         validation_data: Any = None,
         validation_split: float = 0.0,
         callbacks: Sequence[Callback] = (),
+        resume: str | os.PathLike[str] | None = None,
         seed: int | None = None,
         verbose: Verbose = "auto",
     ) -> History:
@@ -139,18 +142,25 @@ class Model:
             validation_split: share of the examples to set aside for that instead: drawn at random,
                 class by class for class labels.
             callbacks: what else is told of each event; see `Callback`.
+            resume: the folder of a `Checkpoint`: go on from the newest in it, bit for bit, up to
+                ``epochs`` in all; begin where there is none yet.
             seed: of the order of examples, the split and dropout.
             verbose: see `progress`.
 
         Raises:
-            ValueError, TypeError: the data or a setting is not usable; nothing was trained then.
+            ValueError, TypeError: the data or a setting is not usable, or the checkpoint is of
+                another training; nothing was trained then.
         """
         _positive("epochs", epochs)
         _positive("accumulate", accumulate)
         self._native, self._threads = native.checked(compile), threads
         _check_seed(seed)
         _trainable(self.network)
-        split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
+        told, saved = Callbacks(callbacks), checkpoint.newest(resume)
+        entropy = np.random.SeedSequence(seed).entropy
+        if saved is not None and seed is None:
+            entropy = saved.training["entropy"]
+        split_rng, order, dropout = np.random.default_rng(entropy).spawn(3)
         if y is None and is_loader(x):
             refuse_for_loaders(batch_size, sample_weight, class_weight, validation_split)
             training: Source = self._intake().loader(x, "the loader", class_weight)
@@ -164,63 +174,58 @@ class Model:
             self._intake().check_last(whole, size)
             training = FromArrays(whole, size, order)
             validation = self._intake().validation(validation_data, held, max(size, 1024))
-        events = Callbacks([Callbacks(callbacks), *progress(verbose)])
-        if seed is not None:
-            for module in self.network.modules().values():
-                module.reseed(dropout)
+        shown = progress(verbose)
 
         lower = [m.name for m in self.metrics if not m.higher_is_better]
-        history = History(lower=[*lower, "penalty"] if self.penalties else lower)
+        lower += ["penalty"] if self.penalties else []
+        history = History(saved.training["history"] if saved else None, lower=lower)
         updates = math.ceil(training.count / accumulate)
         run = Run(self.network, self.optimizer, history, epochs, updates)
         run.loss, run.predict = self.loss, self._prediction
         run.training, run.validation = training, validation
-        with self._training(run, events):
-            for run.epoch in range(1, epochs + 1):
-                events.on_epoch_begin(run)
-                logs = self._epoch(training, accumulate, run, events)
-                run.batches = run.batches or run.batch  # a loader need not know it before
-                if validation is not None and not run.stopped:
-                    scores = self._score(validation, self._native)
-                    logs |= {f"val_{name}": value for name, value in scores.items()}
-                run.logs = logs | run.rate()
-                history.append(run.logs)
-                events.on_epoch_end(run)
-                if run.stopped:
-                    break
+        run.resumed = None if resume is None else Path(resume)
+        writing = [each for each in told.members if isinstance(each, Checkpoint)]
+        others = [each for each in told.members if each not in writing]
+        wishes = Wishes()
+        events = Callbacks([*others, wishes, *writing, *shown])  # checkpoints know what others do
+        loop = Training(run, training, self._work(training, accumulate), events, told)
+        restore = None
+        if writing or resume is not None:
+            task = saving.task(self, run, told, seed=seed, accumulate=accumulate)
+            run.state = lambda: (
+                saving.parts_of(self)
+                | {"training": loop.state() | {"task": task, "entropy": entropy}}
+            )
+        if saved is not None:
+            checkpoint.refuse_other(saved, task)
+
+            def restore() -> None:
+                loop.restore(saved.training)
+                saving.take_over(self, saved.parts)
+
+        if seed is not None:
+            for module in self.network.modules().values():
+                module.reseed(dropout)
+        with in_mode(self.network, training=True):
+            loop.go(wishes, bool(writing), restore)
         history.stopped = run.stopped
         return history
 
-    def _epoch(
-        self, training: Source, accumulate: int, run: Run, events: Callbacks
-    ) -> dict[str, float]:
-        """Go over the data once; return the epoch's loss and metrics."""
-        step = self._step(accumulates=accumulate > 1)
-        if self._native and accumulate == 1:
-            updates = self._natively(step).updates(training, events.watch_batches)
-        else:
-            updates = ([step(group)] for group in groups(training.epoch(), accumulate))
-        tally = Tally(self.loss, self.metrics)
-        run.batch = 0
-        for outcomes in updates:
-            for outcome in outcomes:
-                run.batch += 1
-                for scored in outcome.scored if not outcome.problem else ():
-                    tally.add(scored, outcome.penalty)
-            if outcome.problem:
-                run.stop(
-                    f"{outcome.problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
-                    "learning rate, or scale the inputs"
-                )
-                warnings.warn(f"training stopped: {run.stopped}", RuntimeWarning, stacklevel=3)
-                break
-            if not outcome.scored:  # nothing in these batches counts
-                continue
-            run.logs = outcome.logs()
-            events.on_batch_end(run)
-            if run.stopped:
-                break
-        return tally.logs()
+    def _work(self, training: Source, group: int) -> Work:
+        """Return how an epoch is done; every part looks at the model as it is then."""
+
+        def updates(at_most: Callable[[], float]) -> Iterator[list[Outcome]]:
+            step = self._step(accumulates=group > 1)
+            if self._native and group == 1:
+                return self._natively(step).updates(training, at_most)
+            return ([step(batches)] for batches in groups(training.epoch(), group))
+
+        return Work(
+            updates,
+            lambda: Tally(self.loss, self.metrics),
+            lambda validation: self._score(validation, self._native),
+            group,
+        )
 
     def _natively(self, step: Step) -> native.NativeStep:
         """Return the step as compiled code; the one of the epoch before, if nothing changed."""
@@ -243,18 +248,6 @@ class Model:
             rules.matched(self.constraints, self.network),
             accumulates,
         )
-
-    @contextmanager
-    def _training(self, run: Run, events: Callback) -> Iterator[None]:
-        """Switch to training, tell the callbacks, take Ctrl-C as a wish to stop."""
-        with in_mode(self.network, training=True), stopping_on_interrupt(run):
-            events.on_fit_begin(run)
-            try:
-                yield
-            except KeyboardInterrupt:
-                run.stop(f"interrupted in epoch {run.epoch}")
-            finally:
-                events.on_fit_end(run)
 
     # using it
 
