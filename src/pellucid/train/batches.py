@@ -112,8 +112,8 @@ class FromArrays:
         check = 0
         for array in self.whole:
             if array is not None:
-                flat = np.ascontiguousarray(array).reshape(-1)
-                check = zlib.crc32(memoryview(flat.view(np.uint8)), check)
+                flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                check = zlib.crc32(flat, check)
         return {"rows": len(self.whole.x), "batch_size": self.batch_size, "checksum": check}
 
 

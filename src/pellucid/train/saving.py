@@ -57,22 +57,19 @@ def task(model: Any, run: Run, callbacks: Callbacks, **options: Any) -> dict[str
     Raises:
         TypeError: the batches come from what cannot say where it is.
     """
-    assert run.training is not None
+    sources = {"data": run.training, "validation": run.validation}
     tensors = model.network.named_tensors().items()
     modules = model.network.modules().items()
+    rules = {kind: getattr(model, kind).items() for kind in RULES}
     return {
         **options,
-        "data": run.training.marks(),
-        "validation": run.validation.marks() if run.validation else None,
+        **{name: source.marks() if source else {"rows": 0} for name, source in sources.items()},
         "parameters": {path: f"{t.dtype} {t.shape}" for path, t in tensors},
         "network": {path or "itself": _settings(module) for path, module in modules},
         "loss": _settings(model.loss),
         "optimizer": repr(model.optimizer),
         "metrics": [metric.name for metric in model.metrics],
-        **{
-            kind: {path: repr(rule) for path, rule in getattr(model, kind).items()}
-            for kind in RULES
-        },
+        **{kind: {path: repr(rule) for path, rule in each} for kind, each in rules.items()},
         "callbacks": [type(each).__name__ for each in callbacks.members],
     }
 

@@ -45,22 +45,18 @@ class Tally:
 
     def state(self) -> dict[str, Any]:
         """Return what was added up so far, for `restore`."""
-        numbers: dict[str, Any] = {
-            "total": self.total,
-            "weight": self.weight,
-            "penalty": self.penalty,
-        }
+        scored = None
         if self.scored:
             y, prediction, weight = self._rows()
-            numbers["scored"] = {"y": y, "prediction": prediction, "sample_weight": weight}
-        return numbers
+            scored = {"y": y, "prediction": prediction, "sample_weight": weight}
+        numbers = {"total": self.total, "weight": self.weight, "penalty": self.penalty}
+        return {**numbers, "scored": scored}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned; the numbers of the epoch come out the same."""
-        self.total, self.weight, self.penalty = (
-            state[name] for name in ("total", "weight", "penalty")
-        )
-        if "scored" in state:
+        self.total, self.weight = state["total"], state["weight"]
+        self.penalty = state["penalty"]
+        if state["scored"] is not None:
             self.scored = [Scored(**state["scored"], loss=math.nan, weight=math.nan)]
 
     def logs(self) -> dict[str, float]:

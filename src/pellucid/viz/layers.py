@@ -15,7 +15,7 @@ from pellucid.autograd import Tensor, no_grad
 from pellucid.figures import style
 from pellucid.nn import Module, capture
 from pellucid.nn.capture import layers_of
-from pellucid.train.callbacks import Callback, Run
+from pellucid.train.events import Callback, Run
 from pellucid.train.inputs import dtype_of, examples
 from pellucid.train.intake import in_mode
 
