@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,8 @@ def child(folder: Path, result: Path, scenario: str, compiled: bool, at: float) 
             text = SCENARIOS[scenario][0](folder, Killer(at), compiled=compiled)
             result.write_text(text)
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     return process

@@ -54,6 +54,7 @@ class Settings:
     no_plots: bool
     compare: str | None
     doctor: bool = False
+    checkpoint: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -65,7 +66,7 @@ class Settings:
         words = ["train", self.dataset]
         for name, value in dataclasses.asdict(self).items():
             option = f"--{name.replace('_', '-')}"
-            is_flag = name in ("no_plots", "doctor")
+            is_flag = name in ("no_plots", "doctor", "checkpoint")
             if name == "dataset" or value is None or (is_flag and not value):
                 continue
             if name == "layers":
@@ -116,6 +117,7 @@ def resolve(options: argparse.Namespace) -> Settings:
         no_plots=options.no_plots,
         compare=options.compare,
         doctor=options.doctor,
+        checkpoint=options.checkpoint or options.resume,
     )
     _check(settings)
     return settings

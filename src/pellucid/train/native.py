@@ -74,7 +74,7 @@ class NativeStep:
             together = 1
             while len(waiting):
                 start = time.perf_counter()
-                rows = waiting[: int(min(together, at_most()))]
+                rows = waiting[: max(1, int(min(together, at_most())))]
                 waiting = waiting[len(rows) :]
                 outcomes = self._several(source.whole, rows)
                 seconds = max(time.perf_counter() - start, 1e-6)
