@@ -58,7 +58,7 @@ def epoch(loader: Loader) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def threads() -> list[str]:
     gc.collect()
-    return [t.name for t in threading.enumerate() if t.name.startswith("pellucid")]
+    return [t.name for t in threading.enumerate() if t.name.startswith("pellucid.data")]
 
 
 @given(

@@ -259,7 +259,6 @@ def test_callbacks_remember(tmp_path: Path, at: int, compiled: bool) -> None:
             EarlyStopping("val_loss", patience=3, min_delta=0.02),
             ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=0.05),
             Last(),
-            Doctor(report=False),
         ]
 
     whole, parts = ends(
@@ -316,6 +315,16 @@ def test_what_callbacks_changed_stays_changed(tmp_path: Path) -> None:
         lambda: dense(optim.Adam(0.01)), tmp_path, 2 * UPDATES + 3, lambda: [Thaw()]
     )
     assert whole == parts
+
+
+def test_the_doctor_remembers_what_was_found(tmp_path: Path) -> None:
+    doctors = [Doctor(report=False), Doctor(report=False)]
+    with pytest.raises(CrashError):
+        fit(dense(optim.Adam(0.5)), tmp_path, doctors[0], Crash(7), x=X * 1000)
+    assert "before training" in {found.when for found in doctors[0].findings}
+    doctors[1].load_state_dict(doctors[0].state_dict())
+    assert doctors[1].findings == doctors[0].findings
+    assert doctors[1].state_dict() == doctors[0].state_dict()
 
 
 def test_generators_of_layers_go_on(tmp_path: Path) -> None:
@@ -609,6 +618,28 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, options: dict[str, An
     with pytest.raises(ValueError, match=f"expected {next(iter(options))}"):
         Checkpoint(tmp_path / "a", **options)
     assert not (tmp_path / "a").exists()
+
+
+def test_two_checkpoints_and_a_file_to_resume_from_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected one Checkpoint at most"):
+        fit(dense(), tmp_path / "a", Checkpoint(tmp_path / "b"))
+    dense().save(tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"got the file .*model.safetensors.* use Model.load"):
+        dense().fit(X, Y, resume=tmp_path / "model.safetensors", verbose=False)
+
+
+def test_one_folder_is_gone_on_from_into_another(tmp_path: Path) -> None:
+    whole, model = dense(), dense()
+    expected = fit(whole, tmp_path / "whole")
+    fit(dense(), tmp_path / "a", epochs=1)
+    saving = Checkpoint(tmp_path / "b", steps=3)
+    found = model.fit(
+        X, Y, epochs=3, batch_size=16, seed=1, verbose=False, compile=False,
+        callbacks=[saving], resume=tmp_path / "a",
+    )  # fmt: skip
+    assert digest(model, found) == digest(whole, expected)
+    assert len(names(tmp_path / "a")) == 3
+    assert names(tmp_path / "b")[-1] == "checkpoint-000003-00000000.safetensors"
 
 
 # signals

@@ -103,9 +103,9 @@ class Checkpoint(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.best, self._updates, self._left = math.nan, 0, False
         self._written = time.monotonic()
-        resumed = run.resumed is not None and run.resumed.resolve() == self.folder.resolve()
         found = paths(self.folder)
-        if found and not resumed:
+        origin = None if run.resumed is None else Path(run.resumed)
+        if found and (origin is None or origin.resolve() != self.folder.resolve()):
             raise CheckpointError(
                 f"expected a folder without checkpoints of another training, got {self.folder} "
                 f"with {found[-1].name}; pass resume={str(self.folder)!r} to go on from there, or "
@@ -113,7 +113,7 @@ class Checkpoint(Callback):
             )
         for left_behind in self.folder.glob(".checkpoint-*-*.safetensors.*"):
             left_behind.unlink(missing_ok=True)  # by a process that was killed while it wrote
-        if not found:
+        if origin is None or not paths(origin):  # training begins
             self._write(run)
 
     def next_look(self, run: Run) -> float:
@@ -190,13 +190,20 @@ def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
     Raises:
         CheckpointError: there are some, and none of them can be read.
     """
-    found = [] if folder is None else paths(Path(folder))
-    problems = []
+    if folder is None:
+        return None
+    if Path(folder).is_file():
+        raise CheckpointError(
+            f"expected the folder of checkpoints to resume from, got the file {folder}; to begin "
+            "with the weights in it, use Model.load"
+        )
+    found, problems = paths(Path(folder)), []
     for path in reversed(found):
         try:
             parts = load_objects(path)
-            if not isinstance(parts.get("training"), dict):
-                raise ValueError(f"{path}: expected a checkpoint, got a file without 'training'")
+            training = parts.get("training")
+            if not isinstance(training, dict) or not training.keys() >= {"task", "entropy", "done"}:
+                raise ValueError(f"{path}: expected a checkpoint, got a file of something else")
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -212,12 +219,14 @@ def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
     return None
 
 
-def refuse_other(saved: Saved, task: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint of another training than the one described.
+def refuse_other(saved: Saved | None, task: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint, if there is one, of another training than the one described.
 
     Raises:
         CheckpointError: says what differs.
     """
+    if saved is None:
+        return
     then, now = flat(saved.training["task"]), flat(task)
     names = [name for name in {**now, **then} if then.get(name) != now.get(name)]
     if not names:

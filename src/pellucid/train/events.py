@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 from pellucid.arrays import Array
@@ -47,7 +47,7 @@ class Run:
     updates: int = 0
     interrupted: bool = False
     state: Callable[[], dict[str, Any]] | None = None
-    resumed: Path | None = None
+    resumed: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         self.reports_lr = self.reports_lr or callable(self.optimizer.lr)
@@ -100,7 +100,7 @@ class Callback(Protocol):
         return
 
     def next_look(self, run: Run) -> float:
-        """Return after how many more updates at most `on_batch_end` has to be told."""
+        """Return after how many more updates, at least 1, `on_batch_end` has to be told."""
         defined = getattr(type(self), "on_batch_end", None) is not Callback.on_batch_end
         return 1 if defined and getattr(self, "every_batch", True) else math.inf
 

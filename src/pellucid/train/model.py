@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -18,11 +17,9 @@ from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.errors import ShapeError
 from pellucid.train import checkpoint, doctor, inputs, metrics, native, rules, saving
 from pellucid.train.batches import FromArrays, Source, groups, is_loader, parts, set_aside
-from pellucid.train.checkpoint import Checkpoint
 from pellucid.train.events import Callback, Callbacks, Run
 from pellucid.train.history import History
-from pellucid.train.intake import Intake, in_mode, joined
-from pellucid.train.interrupt import Wishes
+from pellucid.train.intake import Intake, in_mode, joined, positive
 from pellucid.train.native import Compile
 from pellucid.train.progress import Verbose, progress
 from pellucid.train.step import Outcome, Step, loss_of
@@ -151,65 +148,52 @@ class Model:
             ValueError, TypeError: the data or a setting is not usable, or the checkpoint is of
                 another training; nothing was trained then.
         """
-        _positive("epochs", epochs)
-        _positive("accumulate", accumulate)
+        positive("epochs", epochs)
+        positive("accumulate", accumulate)
         self._native, self._threads = native.checked(compile), threads
         _check_seed(seed)
         _trainable(self.network)
-        told, saved = Callbacks(callbacks), checkpoint.newest(resume)
-        entropy = np.random.SeedSequence(seed).entropy
-        if saved is not None and seed is None:
-            entropy = saved.training["entropy"]
+        saved = checkpoint.newest(resume)
+        entropy = saved.training["entropy"] if saved and seed is None else _entropy(seed)
         split_rng, order, dropout = np.random.default_rng(entropy).spawn(3)
+        intake = self._intake()
         if y is None and is_loader(x):
             refuse_for_loaders(batch_size, sample_weight, class_weight, validation_split)
-            training: Source = self._intake().loader(x, "the loader", class_weight)
-            validation = self._intake().validation(validation_data)
+            source: Source = intake.loader(x, "the loader", class_weight)
+            validation = intake.validation(validation_data)
         else:
-            whole, held = self._intake().batch(x, y, sample_weight), None
+            whole, held = intake.batch(x, y, sample_weight), None
             if validation_data is None and validation_split:
                 whole, held = set_aside(whole, validation_split, self.loss, split_rng)
-            whole = self._intake().weighted(whole, class_weight)
-            size = _batch_size(batch_size, len(whole.x))
-            self._intake().check_last(whole, size)
-            training = FromArrays(whole, size, order)
-            validation = self._intake().validation(validation_data, held, max(size, 1024))
-        shown = progress(verbose)
+            whole = intake.weighted(whole, class_weight)
+            size = intake.batch_size(batch_size, whole)
+            source = FromArrays(whole, size, order)
+            validation = intake.validation(validation_data, held, max(size, 1024))
 
-        lower = [m.name for m in self.metrics if not m.higher_is_better]
-        lower += ["penalty"] if self.penalties else []
-        history = History(saved.training["history"] if saved else None, lower=lower)
-        updates = math.ceil(training.count / accumulate)
+        history = History(saved and saved.training["history"], lower=self._lower())
+        updates = math.ceil(source.count / accumulate)
         run = Run(self.network, self.optimizer, history, epochs, updates)
         run.loss, run.predict = self.loss, self._prediction
-        run.training, run.validation = training, validation
-        run.resumed = None if resume is None else Path(resume)
-        writing = [each for each in told.members if isinstance(each, Checkpoint)]
-        others = [each for each in told.members if each not in writing]
-        wishes = Wishes()
-        events = Callbacks([*others, wishes, *writing, *shown])  # checkpoints know what others do
-        loop = Training(run, training, self._work(training, accumulate), events, told)
-        restore = None
-        if writing or resume is not None:
+        run.training, run.validation, run.resumed = source, validation, resume
+        told, shown = Callbacks(callbacks), Callbacks(progress(verbose))
+        loop = Training(run, source, self._work(source, accumulate), told, shown)
+        if loop.writes or saved is not None:
             task = saving.task(self, run, told, seed=seed, accumulate=accumulate)
-            run.state = lambda: (
-                saving.parts_of(self)
-                | {"training": loop.state() | {"task": task, "entropy": entropy}}
-            )
-        if saved is not None:
+            notes = {"task": task, "entropy": entropy}
+            run.state = lambda: saving.parts_of(self) | {"training": loop.state() | notes}
             checkpoint.refuse_other(saved, task)
-
-            def restore() -> None:
-                loop.restore(saved.training)
-                saving.take_over(self, saved.parts)
-
         if seed is not None:
             for module in self.network.modules().values():
                 module.reseed(dropout)
         with in_mode(self.network, training=True):
-            loop.go(wishes, bool(writing), restore)
+            loop.go(saved, partial(saving.take_over, self))
         history.stopped = run.stopped
         return history
+
+    def _lower(self) -> list[str]:
+        """Return the names of what is better when it is smaller, beside losses and errors."""
+        lower = [m.name for m in self.metrics if not m.higher_is_better]
+        return [*lower, "penalty"] if self.penalties else lower
 
     def _work(self, training: Source, group: int) -> Work:
         """Return how an epoch is done; every part looks at the model as it is then."""
@@ -269,7 +253,7 @@ class Model:
             compile: "auto" computes batches of ``batch_size`` as native programs where it can and
                 a shorter last one eagerly; True insists for all; False is always eager.
         """
-        size, intake = _positive("batch_size", batch_size), self._intake()
+        size, intake = positive("batch_size", batch_size), self._intake()
         choice = native.checked(compile)
         if y is None and is_loader(x):
             refuse_for_loaders(None, sample_weight, class_weight, 0)
@@ -380,7 +364,7 @@ class Model:
         if validation_data is not None:
             held = self._intake().batch(*parts(validation_data, "validation_data"), "validation ")
         sample = rows.rows(doctor.spread(len(rows.x), 64))
-        size = min(_positive("batch_size", batch_size), len(rows.x))
+        size = min(positive("batch_size", batch_size), len(rows.x))
         case = doctor.Case(self.network, self.loss, self._prediction, self.optimizer, sample, size)
         return doctor.diagnose(case, rows, held)
 
@@ -427,7 +411,7 @@ class Model:
         choice: Compile = "auto",
     ) -> Array:
         """Return the function's output for all examples, batch by batch, in evaluation mode."""
-        size = _positive("batch_size", batch_size)
+        size = positive("batch_size", batch_size)
         examples = self._intake().only_examples(x, size)
         forward = native.NativeForward(function, self.network, native.checked(choice), size)
         outputs = []
@@ -473,6 +457,11 @@ def _metric(choice: str | metrics.Metric | Callable[..., float], loss: nn.Loss) 
     return metric
 
 
+def _entropy(seed: int | None) -> Any:
+    """Return the seed, or a number to seed with that nobody has chosen."""
+    return np.random.SeedSequence(seed).entropy
+
+
 def _check_seed(seed: Any) -> None:
     is_whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if seed is not None and not (is_whole and seed >= 0):
@@ -485,21 +474,3 @@ def _trainable(network: nn.Module) -> None:
             "expected a network with parameters to train, got one with none; create them with "
             "requires_grad=True"
         )
-
-
-def _batch_size(batch_size: int | None, rows: int) -> int:
-    if batch_size is None:
-        return min(32, rows)
-    if _positive("batch_size", batch_size) > rows:
-        warnings.warn(
-            f"batch_size {batch_size} is larger than the {rows} training examples; using {rows}",
-            UserWarning,
-            stacklevel=3,
-        )
-    return min(batch_size, rows)
-
-
-def _positive(name: str, value: Any) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"expected {name} to be a whole number of at least 1, got {value!r}")
-    return int(value)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid import nn, optim
 from pellucid.persist import load_objects, save_objects
+from pellucid.train.checkpoint import Saved
 from pellucid.train.events import Callbacks, Run
 from pellucid.train.metrics import Metric
 
@@ -31,18 +32,18 @@ def parts_of(model: Any) -> dict[str, Any]:
     return parts
 
 
-def take_over(model: Any, parts: dict[str, Any]) -> None:
+def take_over(model: Any, saved: Saved) -> None:
     """Put a model's parts, which stay the same objects, into the state of those of a checkpoint.
 
     That is parameters, buffers and what the optimiser remembers, and whatever else may have been
     changed while training: which parameters are frozen, numbers such as a rate of dropout.
     """
-    network, saved = model.network, parts["network"]
-    network.load_state({path: t.data for path, t in saved.named_tensors().items()}, copy=False)
-    for path, tensor in saved.named_tensors().items():
-        network.named_tensors()[path].requires_grad = tensor.requires_grad
-    modules = network.modules()
-    pairs = [(modules[path], module) for path, module in saved.modules().items()]
+    network, parts = model.network, saved.parts
+    tensors, modules = parts["network"].named_tensors(), parts["network"].modules()
+    network.load_state({path: tensor.data for path, tensor in tensors.items()}, copy=False)
+    for path, tensor in network.named_tensors().items():
+        tensor.requires_grad = tensors[path].requires_grad
+    pairs = [(mine, modules[path]) for path, mine in network.modules().items()]
     pairs += [(model.loss, parts["loss"])]
     for name in RULES:
         pairs += [(mine, parts[name][path]) for path, mine in getattr(model, name).items()]

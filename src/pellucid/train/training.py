@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pellucid.train.batches import Source
+from pellucid.train.checkpoint import Checkpoint, Saved
 from pellucid.train.events import Callbacks, Run
 from pellucid.train.interrupt import Wishes
 from pellucid.train.step import Outcome
@@ -34,47 +35,58 @@ class Training:
     """The loop, and where it is.
 
     Args:
-        run: what callbacks see of it, with the data.
+        run: what callbacks see of it.
         source: the batches of each epoch.
         work: how an epoch is done.
-        events: everybody who is told.
-        callbacks: those of them whose memory belongs to a checkpoint.
+        callbacks: who is told, and whose memory belongs to a checkpoint.
+        progress: who is told besides.
     """
 
     def __init__(
-        self, run: Run, source: Source, work: Work, events: Callbacks, callbacks: Callbacks
+        self, run: Run, source: Source, work: Work, callbacks: Callbacks, progress: Callbacks
     ) -> None:
-        self.run, self.source, self.work = run, source, work
-        self.events, self.callbacks = events, callbacks
+        self.run, self.source, self.work, self.callbacks = run, source, work, callbacks
         self.done = 0  # whole epochs
         self.tally: Tally | None = None  # of the epoch that has begun
         self._before = source.state()  # of that epoch, or of the next one
+        self._wishes = Wishes()
+        writing = [each for each in callbacks.members if isinstance(each, Checkpoint)]
+        others = [each for each in callbacks.members if not isinstance(each, Checkpoint)]
+        if len(writing) > 1:
+            raise ValueError(
+                f"expected one Checkpoint at most among the callbacks, got {len(writing)}; one can "
+                "take epochs, steps, minutes and best together"
+            )
+        self.writes = bool(writing)
+        # checkpoints come after all whose memory they keep, and after what a signal asks for
+        self.events = Callbacks([*others, self._wishes, *writing, progress])
 
-    def go(self, wishes: Wishes, term: bool, restore: Callable[[], None] | None) -> None:
+    def go(self, saved: Saved | None, put_back: Callable[[Saved], None]) -> None:
         """Train until all epochs are done, or something stops it.
 
         Args:
-            wishes: signals that ask for the end.
-            term: whether SIGTERM is one of them.
-            restore: goes to where a checkpoint was, if training does not begin.
+            saved: a checkpoint to go on from; None to begin.
+            put_back: gives network and optimiser the state they had then.
 
         Raises:
-            SystemExit: SIGTERM asked for the end; with status 143, as shells report it.
+            SystemExit: SIGTERM asked for the end, where checkpoints are written; with status 143,
+                as shells report it.
         """
         run = self.run
-        with wishes.heard(term):
+        with self._wishes.heard(term=self.writes):
             self.events.on_fit_begin(run)
             try:
-                if restore is not None:
-                    restore()
+                if saved is not None:
+                    self.restore(saved.training)
+                    put_back(saved)
                 while self.done < run.epochs and not run.stopped:
                     self._epoch()
-                wishes.heed(run)
+                self._wishes.heed(run)
             except KeyboardInterrupt:
                 run.stop(f"interrupted in epoch {run.epoch}")
             finally:
                 self.events.on_fit_end(run)
-        if wishes.signal == signal.SIGTERM:
+        if self._wishes.signal == signal.SIGTERM:
             raise SystemExit(128 + signal.SIGTERM)
 
     def _epoch(self) -> None:
@@ -140,8 +152,8 @@ class Training:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Be where `state` was; callbacks, told that training begins, remember what came then.
 
-        The history is that of the run already. Network and optimiser are put back afterwards, since
-        a callback may change them at the beginning of an epoch.
+        The history is that of the run already. Network and optimiser are put back only afterwards,
+        since a callback may change them at the beginning of an epoch.
         """
         run = self.run
         self.done, run.batch, run.updates = state["done"], state["batch"], state["updates"]
