@@ -112,6 +112,26 @@ def test_killed_trainings_end_as_others(tmp_path: Path) -> None:
     assert int(found[2]) >= int(KILLS)
 
 
+@posix
+def test_the_killer_notices_what_is_forgotten(tmp_path: Path) -> None:
+    fault = (
+        "import sys; from train import resuming; from pellucid.train.tally import Tally\n"
+        "Tally.restore = lambda tally, state: None\n"
+        "sys.exit(resuming.main())"
+    )
+    done = python(fault, tmp_path, 20)
+    assert done.returncode == 1
+    assert "another end after" in done.stdout
+
+
+def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run code that may import from the tests."""
+    paths = os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, sys.path)])
+    where = os.environ | {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}
+    words = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=where)
+
+
 FIVE = """
 import sys
 from pathlib import Path
@@ -129,12 +149,7 @@ print(digest(model, history))
 @pytest.mark.parametrize("choice", ["eager", "compiled"])
 def test_ten_epochs_are_five_a_kill_and_five_more(tmp_path: Path, choice: str) -> None:
     def run(folder: str, epochs: int, at: float) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-c", FIVE, tmp_path / folder, epochs, at, choice]
-        paths = os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, sys.path)])
-        where = os.environ | {"PYTHONPATH": paths}
-        return subprocess.run(
-            [*map(str, words)], capture_output=True, text=True, check=False, env=where
-        )
+        return python(FIVE, tmp_path / folder, epochs, at, choice)
 
     killed = run("parts", 10, 5 * UPDATES + 1)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -415,6 +430,15 @@ def test_a_finished_training_is_not_repeated_and_can_be_made_longer(tmp_path: Pa
     assert dict(again) == dict(short)
     history = fit(longer, tmp_path / "a", epochs=4)
     assert digest(longer, history) == digest(whole, expected)
+
+
+def test_a_training_that_broke_down_is_over(tmp_path: Path) -> None:
+    model, again = dense(optim.SGD(1e30)), dense(optim.SGD(1e30))
+    with pytest.warns(RuntimeWarning, match="training stopped"):
+        broken = fit(model, tmp_path)
+    found = fit(again, tmp_path)
+    assert found.stopped == broken.stopped != ""
+    assert digest(again, History()) == digest(model, History())
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:

@@ -88,8 +88,9 @@ def _settings(module: nn.Module) -> str:
 def _adopt(mine: Any, theirs: Any) -> None:
     """Set an object's plain attributes, and its random generators, to those of another."""
     for name, value in vars(theirs).items():
-        if isinstance(value, np.random.Generator):
-            getattr(mine, name).bit_generator.state = value.bit_generator.state
+        own = vars(mine).get(name)
+        if isinstance(value, np.random.Generator) and isinstance(own, np.random.Generator):
+            own.bit_generator.state = value.bit_generator.state  # others may draw from it, too
         elif value is None or isinstance(value, bool | int | float | str | np.ndarray):
             setattr(mine, name, value)
 
