@@ -58,7 +58,7 @@ def epoch(loader: Loader) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def threads() -> list[str]:
     gc.collect()
-    return [t.name for t in threading.enumerate() if t.name.startswith("pellucid")]
+    return [t.name for t in threading.enumerate() if t.name.startswith("pellucid.data")]
 
 
 @given(
@@ -363,3 +363,36 @@ def test_a_thread_that_is_gone_is_reported_and_not_waited_for(
     assert next(numbers) == "first"
     with pytest.raises(RuntimeError, match="begin a new epoch in the new process"):
         next(numbers)
+
+
+# going on
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_a_loader_goes_on_where_another_was(prefetch: int) -> None:
+    x = np.arange(20.0).reshape(10, 2)
+
+    def made() -> Loader:
+        return Loader((x, x[:, 0]), 4, prefetch=prefetch, transform=jitter)
+
+    first, second = made(), made()
+    list(first)
+    state = first.state_dict()
+    expected = [batch[0] for _ in range(2) for batch in first]
+    second.load_state_dict(state)
+    found = [batch[0] for _ in range(2) for batch in second]
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def jitter(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return x + rng.normal(size=x.shape)
+
+
+def test_the_state_of_another_loader_is_refused() -> None:
+    x = np.zeros((10, 2))
+    state = Loader((x, x), 4, seed=0).state_dict()
+    other = Loader((x[:9], x[:9]), 5, seed=1, shuffle=False)
+    told = "rows 10 instead of 9, batch_size 4 instead of 5, shuffle True instead of False, seed 0"
+    with pytest.raises(ValueError, match=told):
+        other.load_state_dict(state)
+    assert other.state_dict()["seed"] == 1

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pellucid import nn, optim
-from pellucid.train import Callback, EarlyStopping, Model
+from pellucid.train import Callback, Checkpoint, EarlyStopping, Model
 from pellucid.viz import BoundaryFilm, decision_boundary, regression_surface
 from viz.pictures import assert_nothing_is_cut_off
 
@@ -111,6 +111,21 @@ def test_filming_changes_nothing_and_begins_anew(tmp_path):
         np.testing.assert_array_equal(a.data, b.data)
     model.fit(X, Y, epochs=1, verbose=False, callbacks=[film])
     assert film.frames == 2
+
+
+def test_a_film_goes_on_from_a_checkpoint(tmp_path):
+    films = []
+    for folder, lengths in (("whole", [4]), ("parts", [2, 4])):
+        for epochs in lengths:
+            model = classifier()
+            film = BoundaryFilm(model, X, Y, resolution=10)
+            model.fit(
+                X, Y, epochs=epochs, seed=0, verbose=False, resume=tmp_path / folder,
+                callbacks=[film, Checkpoint(tmp_path / folder)],
+            )  # fmt: skip
+        assert film.frames == 5
+        films.append(film.save(tmp_path / f"{folder}.gif").read_bytes())
+    assert films[0] == films[1]
 
 
 def test_a_run_that_stops_early_ends_the_film():

@@ -7,17 +7,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import optim
+from pellucid.cli.errors import CommandError
 from pellucid.cli.network import Architecture, build
 from pellucid.cli.settings import Settings
 from pellucid.cli.source import Source
 from pellucid.train import (
     Callback,
+    Checkpoint,
     Diagnosis,
     Doctor,
     EarlyStopping,
@@ -27,9 +30,11 @@ from pellucid.train import (
     metrics,
     regression_report,
 )
+from pellucid.train.checkpoint import CheckpointError
 from pellucid.train.native import Compile
 from pellucid.train.report import ClassificationReport, RegressionReport
 
+MINUTES = 5  # between checkpoints in the midst of a long epoch
 INTERRUPTED, DIVERGED = "interrupted", "the loss is"  # how `History.stopped` begins
 
 
@@ -84,26 +89,44 @@ def compose(settings: Settings, source: Source, layers: Architecture) -> Model:
     return Model(network, "mse", optimizer, ["r2", *errors])
 
 
-def learn(model: Model, settings: Settings, source: Source, verbose: bool) -> Outcome:
-    """Train the model, then test it; Ctrl-C and a loss that is not finite end training only."""
+def learn(
+    model: Model,
+    settings: Settings,
+    source: Source,
+    checkpoints: Path,
+    verbose: bool,
+    resume: bool = False,
+) -> Outcome:
+    """Train the model, then test it; Ctrl-C and a loss that is not finite end training only.
+
+    Raises:
+        CommandError: the checkpoints to go on from are those of another training.
+        SystemExit: SIGTERM ended training, after a checkpoint was written.
+    """
     doctor = Doctor(report=False)
     callbacks: list[Callback] = [doctor] if settings.doctor else []
     if settings.patience is not None:
         callbacks.append(EarlyStopping("val_loss", settings.patience))
+    if settings.checkpoint:
+        callbacks.append(Checkpoint(checkpoints, minutes=MINUTES))
     validation = None if source.validation is None else source.pair(source.validation)
     with numbers_may_overflow():
         start = time.perf_counter()
-        history = model.fit(
-            *source.pair(source.train),
-            epochs=settings.epochs,
-            batch_size=min(settings.batch_size, len(source.train)),
-            validation_data=validation,
-            callbacks=callbacks,
-            compile=settings.compile,
-            threads=settings.threads,
-            seed=settings.seed,
-            verbose="auto" if verbose else False,
-        )
+        try:
+            history = model.fit(
+                *source.pair(source.train),
+                epochs=settings.epochs,
+                batch_size=min(settings.batch_size, len(source.train)),
+                validation_data=validation,
+                callbacks=callbacks,
+                compile=settings.compile,
+                threads=settings.threads,
+                resume=checkpoints if resume else None,
+                seed=settings.seed,
+                verbose="auto" if verbose else False,
+            )
+        except CheckpointError as error:
+            raise CommandError(str(error)) from error
         seconds = time.perf_counter() - start
         check = _classified if source.train.task == "classification" else _regressed
         outcome = check(model, source, history, seconds, settings.compile)

@@ -1,7 +1,7 @@
 """The command `pellucid`: read the options, run what they ask for, end with one line and a status.
 
 The status is 0 for success, 1 where training or writing failed, 2 for input that cannot be used,
-130 after Ctrl-C.
+130 after Ctrl-C, 143 where SIGTERM ended training after a checkpoint.
 """
 
 from __future__ import annotations

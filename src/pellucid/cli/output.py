@@ -14,7 +14,7 @@ from typing import Any
 from pellucid.cli.errors import CommandError
 from pellucid.files import write_text
 
-CONFIG, REPORT = "config.json", "report.html"
+CONFIG, REPORT, CHECKPOINTS = "config.json", "report.html", "checkpoints"
 PICTURES = (
     "training_curves.png",
     "confusion_matrix.png",
@@ -45,12 +45,18 @@ class Folder:
         self.written: list[str] = []
         self._has_earlier_run = (self.path / CONFIG).is_file()
 
-    def prepare(self) -> None:
+    def prepare(self, resume: bool = False) -> None:
         """Make the folder, and see that every file of a run can be written there.
 
         Raises:
-            CommandError: it cannot, or something else is in the way.
+            CommandError: it cannot, or something else is in the way: files in place of folders, or
+                checkpoints of a run that this one does not ``resume``.
         """
+        if not resume and self.checkpoints.is_dir() and any(self.checkpoints.iterdir()):
+            raise CommandError(
+                f"--out: expected a folder without checkpoints of an earlier run, got "
+                f"{self.checkpoints}; go on with --resume, delete it, or choose another folder"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
@@ -66,6 +72,11 @@ class Folder:
                 f"--out: expected room for the file {taken[0]}, got a folder of that name in "
                 f"{self.path}; move it away, or choose another folder"
             )
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training is written down while it goes on."""
+        return self.path / CHECKPOINTS
 
     def forget_earlier_run(self) -> None:
         """Remove what an earlier run wrote and this one did not, so that all files are of one."""

@@ -179,5 +179,16 @@ def _output(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="look for faults that give no error: dead units, wrong learning rates, leaks, ...",
     )
+    group.add_argument(
+        "--checkpoint",
+        action="store_true",
+        help="write training down after every epoch and every 5 minutes, in FOLDER/checkpoints",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the newest checkpoint there, bit for bit, and write further ones; begin "
+        "where there is none",
+    )
     group.add_argument("--quiet", action="store_true", help="print the last line only")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -56,6 +56,7 @@ class Settings:
     doctor: bool = False
     eager: bool = False
     threads: int | None = None
+    checkpoint: bool = False
 
     @property
     def compile(self) -> Literal[False, "auto"]:
@@ -72,7 +73,7 @@ class Settings:
         words = ["train", self.dataset]
         for name, value in dataclasses.asdict(self).items():
             option = f"--{name.replace('_', '-')}"
-            is_flag = name in ("no_plots", "doctor", "eager")
+            is_flag = name in ("no_plots", "doctor", "eager", "checkpoint")
             if name == "dataset" or value is None or (is_flag and not value):
                 continue
             if name == "layers":
@@ -125,6 +126,7 @@ def resolve(options: argparse.Namespace) -> Settings:
         doctor=options.doctor,
         eager=options.eager,
         threads=options.threads,
+        checkpoint=options.checkpoint or options.resume,
     )
     _check(settings)
     return settings

@@ -32,9 +32,14 @@ def run(options: argparse.Namespace) -> int:
     console = Console(options.quiet)
     source, layers, model = _checked(settings)
     folder = Folder(settings.out)
-    folder.prepare()
+    folder.prepare(options.resume)
     _announce(settings, source, model, console)
-    outcome = learn(model, settings, source, verbose=not options.quiet)
+    try:
+        verbose, place = not options.quiet, folder.checkpoints
+        outcome = learn(model, settings, source, place, verbose, options.resume)
+    except SystemExit as ended:  # SIGTERM leaves no time for more
+        note(f"terminated; go on from {folder.checkpoints} with --resume")
+        return int(ended.code or 0)
     stopped = outcome.history.stopped
     console.say(f"\ntest of {_tested(source)}, in evaluation mode\n\n{outcome.report}\n")
     if outcome.findings is not None and not options.quiet:

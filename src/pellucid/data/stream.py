@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -81,6 +81,7 @@ class Loader:
         if transform is not None:
             check_transform(transform)
         self.transform = transform
+        self._seeded = isinstance(seed, int | np.integer)
         self._entropy = _entropy(seed)
 
     def __len__(self) -> int:
@@ -102,6 +103,41 @@ class Loader:
         epoch, self.epoch = self.epoch, self.epoch + 1
         batches = self._batches(epoch)
         return ahead(batches, self.prefetch) if self.prefetch else batches
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to go on from here, with the next epoch."""
+        return {**self._settings(), "entropy": self._entropy, "epoch": self.epoch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the epoch that was next when `state_dict` returned this.
+
+        Orders and transforms are drawn as they were, also where no seed was given.
+
+        Raises:
+            ValueError: it is the state of a loader with other settings.
+        """
+        other = [
+            f"{name} {state[name]!r} instead of {value!r}"
+            for name, value in self._settings().items()
+            if state[name] != value
+        ]
+        if other:
+            raise ValueError(
+                f"expected the state of a loader like this one, got one with {', '.join(other)}; "
+                "make the loader as it was then"
+            )
+        self._entropy, self.epoch = state["entropy"], state["epoch"]
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what decides which batches there are."""
+        return {
+            "rows": None if self._rows is None else len(self._rows),
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+            "seed": self._entropy if self._seeded else None,
+            "transform": None if self.transform is None else type(self.transform).__name__,
+        }
 
     def _batches(self, epoch: int) -> Iterator[Batch]:
         """Make the batches of an epoch, one after the other."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pellucid.train import callbacks, metrics
-from pellucid.train.callbacks import Callback, Doctor, EarlyStopping, ReduceLROnPlateau, Run
+from pellucid.train.callbacks import Doctor, EarlyStopping, ReduceLROnPlateau
+from pellucid.train.checkpoint import Checkpoint
 from pellucid.train.doctor import Diagnosis, Finding, watch
+from pellucid.train.events import Callback, Run
 from pellucid.train.history import History
 from pellucid.train.model import Model
 from pellucid.train.report import classification_report, regression_report
@@ -12,6 +14,7 @@ from pellucid.train.trials import LearningRates, Overfit, lr_find, overfit_one_b
 
 __all__ = [
     "Callback",
+    "Checkpoint",
     "Diagnosis",
     "Doctor",
     "EarlyStopping",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
@@ -51,6 +52,22 @@ class Source(Protocol):
         """Return rows without asking for new ones: all of them, or those of a batch that came."""
         ...
 
+    def state(self) -> Any:
+        """Return what the next epoch will be drawn from, for `restore`."""
+        ...
+
+    def restore(self, state: Any, done: int = 0) -> None:
+        """Let the next epoch be what it would have been at `state`, without its first batches."""
+        ...
+
+    def marks(self) -> dict[str, Any]:
+        """Return what tells these data from others.
+
+        Raises:
+            TypeError: no checkpoint could tell where in them training was.
+        """
+        ...
+
 
 class FromArrays:
     """Batches of rows of arrays, shuffled anew in each epoch if there is a generator."""
@@ -59,6 +76,7 @@ class FromArrays:
         self, whole: Batch, batch_size: int, order: np.random.Generator | None = None
     ) -> None:
         self.whole, self.batch_size, self.order = whole, batch_size, order
+        self._done = 0  # batches that the next epoch leaves out
 
     @property
     def count(self) -> int:
@@ -67,7 +85,9 @@ class FromArrays:
 
     def indices(self) -> Iterator[Any]:
         """Return an iterator over what each batch of one epoch picks out."""
-        return batch_indices(len(self.whole.x), self.batch_size, self.order)
+        done, self._done = self._done, 0
+        every = batch_indices(len(self.whole.x), self.batch_size, self.order)
+        return islice(every, done, None)
 
     def epoch(self) -> Iterator[Batch]:
         """Return an iterator over the batches of one epoch."""
@@ -76,6 +96,25 @@ class FromArrays:
     def known(self) -> Batch:
         """Return all rows."""
         return self.whole
+
+    def state(self) -> Any:
+        """Return the state of the generator that draws the order."""
+        return None if self.order is None else self.order.bit_generator.state
+
+    def restore(self, state: Any, done: int = 0) -> None:
+        """Draw the next order as at that state, and leave out batches that were done."""
+        if self.order is not None:
+            self.order.bit_generator.state = state
+        self._done = done
+
+    def marks(self) -> dict[str, Any]:
+        """Return the number of rows, the batch size, and a checksum of all numbers."""
+        check = 0
+        for array in self.whole:
+            if array is not None:
+                flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                check = zlib.crc32(flat, check)
+        return {"rows": len(self.whole.x), "batch_size": self.batch_size, "checksum": check}
 
 
 class FromLoader:
@@ -106,6 +145,8 @@ class FromLoader:
             )
         self.batches, self.check, self.name = batches, check, name
         self._whole = Batch(np.empty((0, 0)), np.empty(0))  # until the first one comes
+        self._done = 0  # batches that the next epoch leaves out
+        self._before = self._position()  # of the epoch that is waiting
         self._waiting: Iterator[Batch] | None = self._start()
 
     @property
@@ -119,10 +160,14 @@ class FromLoader:
     def epoch(self) -> Iterator[Batch]:
         """Return an iterator over the batches of one epoch, without those that count nothing.
 
-        Raises:
-            ValueError: at its end, if none of them counted.
+        It raises a ValueError at its end if none of them counted.
         """
         batches, self._waiting = self._waiting or self._start(), None
+        done, self._done = self._done, 0
+        return islice(self._counting(batches), done, None)
+
+    def _counting(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Leave out batches that count nothing."""
         nothing = True
         for batch in batches:
             if len(batch.x):
@@ -137,6 +182,34 @@ class FromLoader:
     def known(self) -> Batch:
         """Return the last whole batch that came; one that is smaller than others is none."""
         return self._whole
+
+    def state(self) -> Any:
+        """Return where the loader is: what its own ``state_dict`` returned before the epoch."""
+        return self._before if self._waiting is not None else self._position()
+
+    def restore(self, state: Any, done: int = 0) -> None:
+        """Let the loader go back there; batches that were done are made, and left out."""
+        if state is not None:
+            self.batches.load_state_dict(state)
+        self._waiting, self._done = None, done
+
+    def marks(self) -> dict[str, Any]:
+        """Return the number of batches, 0 if the loader does not know it.
+
+        Raises:
+            TypeError: the loader cannot tell where it is.
+        """
+        if not isinstance(self.batches, list) and not _has_position(self.batches):
+            raise TypeError(
+                f"expected {self.name} to tell where it is, so that training can go on from a "
+                "checkpoint, got one without state_dict() and load_state_dict(state) "
+                f"({type(self.batches).__name__}); pass data.Loader(...), which also takes a "
+                "function that makes an iterator, with batch_size=None where it makes batches"
+            )
+        return {"batches": self.count}
+
+    def _position(self) -> Any:
+        return self.batches.state_dict() if _has_position(self.batches) else None
 
     def _checked(self) -> Iterator[Batch]:
         for i, given in enumerate(iter_batches(self.batches), start=1):
@@ -154,6 +227,11 @@ class FromLoader:
             f"expected at least one batch from {self.name} in every epoch, got none; a function "
             "must return a new iterator at every call"
         )
+
+
+def _has_position(batches: Any) -> bool:
+    """Whether a loader can say where it is, and go back there."""
+    return hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
 
 
 def iter_batches(batches: Any) -> Iterator[Any]:

@@ -1,155 +1,34 @@
-"""What may watch training and step in: the events, and the callbacks that come with the library."""
+"""The callbacks that come with the library; `events` says what they are told of."""
 
 from __future__ import annotations
 
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from pellucid.arrays import Array
-from pellucid.autograd import Tensor
-from pellucid.nn import Loss, Module
 from pellucid.optim import Optimizer
 from pellucid.optim.checks import is_number
 from pellucid.train import doctor
 from pellucid.train.batches import Source
+from pellucid.train.checkpoint import Checkpoint
 from pellucid.train.doctor import Case, Diagnosis, Finding
-from pellucid.train.history import History, Mode, direction
+from pellucid.train.events import Callback, Callbacks, Run, monitored
+from pellucid.train.history import Mode, direction
 
-
-@dataclass
-class Run:
-    """One call of ``fit`` as callbacks see it; counts start at 1.
-
-    Where the learning rate is a schedule, logs and history hold that of each epoch's last update as
-    "lr". A callback that changes the rate sets ``reports_lr`` in `on_fit_begin` to have it there.
-    ``predict`` makes of examples what ``loss`` takes; ``training`` and ``validation`` are the data.
-    """
-
-    network: Module
-    optimizer: Optimizer
-    history: History
-    epochs: int
-    batches: int
-    epoch: int = 0
-    batch: int = 0
-    logs: dict[str, float] = field(default_factory=dict)
-    stopped: str = ""
-    anomaly: str = ""
-    reports_lr: bool = False
-    loss: Loss | None = None
-    predict: Callable[[Array], Tensor] | None = None
-    training: Source | None = None
-    validation: Source | None = None
-
-    def __post_init__(self) -> None:
-        self.reports_lr = self.reports_lr or callable(self.optimizer.lr)
-
-    def rate(self) -> dict[str, float]:
-        """Return the rate of the last update as "lr", or nothing where it is not reported."""
-        step = max(self.optimizer.steps, 1)
-        return {"lr": float(self.optimizer.rate(step))} if self.reports_lr else {}
-
-    def stop(self, reason: str) -> None:
-        """End training after the current batch or epoch."""
-        self.stopped = self.stopped or reason
-
-
-class Callback(Protocol):
-    """The events of a training run; inherit and define those you need, the others do nothing.
-
-    ``run.logs`` holds "loss" in `on_batch_end`, which is told once an update: with ``accumulate``
-    it is the loss of all batches of the update. In `on_epoch_end` it holds the epoch's loss and
-    metrics (with ``val_`` in front for validation), and "lr" where the rate may change. Where
-    weights are penalised both hold "penalty" besides.
-
-    Compiled training makes many updates without Python in between, unless a callback defines
-    `on_batch_end`. With ``every_batch = False`` it is told of one now and then.
-    """
-
-    every_batch: bool = True
-
-    def on_fit_begin(self, run: Run) -> None:
-        """Before the first epoch."""
-        return
-
-    def on_epoch_begin(self, run: Run) -> None:
-        """Before the first batch of an epoch."""
-        return
-
-    def on_batch_end(self, run: Run) -> None:
-        """After each update."""
-        return
-
-    def on_epoch_end(self, run: Run) -> None:
-        """After an epoch and its validation."""
-        return
-
-    def on_fit_end(self, run: Run) -> None:
-        """After the last epoch, also when training was stopped or interrupted."""
-        return
-
-
-class Callbacks(Callback):
-    """Several callbacks as one.
-
-    Raises:
-        TypeError: they are no list, or one of them lacks an event.
-    """
-
-    def __init__(self, members: Any) -> None:
-        if isinstance(members, str) or not isinstance(members, Sequence):
-            raise TypeError(
-                f"expected a list of callbacks, got {members!r}; put it in a list: [...]"
-            )
-        events = [name for name in vars(Callback) if name.startswith("on_")]
-        for member in members:
-            if isinstance(member, type) or not all(hasattr(member, name) for name in events):
-                raise TypeError(
-                    f"expected a list of callbacks, got {member!r} in it; pass objects of classes "
-                    "that inherit from train.Callback"
-                )
-        self.members: list[Callback] = list(members)
-
-    @property
-    def watch_batches(self) -> bool:
-        """Whether a member has to be told of every single batch."""
-        return any(
-            member.watch_batches
-            if isinstance(member, Callbacks)
-            else getattr(member, "every_batch", True)
-            and getattr(type(member), "on_batch_end", None) is not Callback.on_batch_end
-            for member in self.members
-        )
-
-    def on_fit_begin(self, run: Run) -> None:
-        """Tell each, in order."""
-        for member in self.members:
-            member.on_fit_begin(run)
-
-    def on_epoch_begin(self, run: Run) -> None:
-        """Tell each, in order."""
-        for member in self.members:
-            member.on_epoch_begin(run)
-
-    def on_batch_end(self, run: Run) -> None:
-        """Tell each, in order."""
-        for member in self.members:
-            member.on_batch_end(run)
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Tell each, in order."""
-        for member in self.members:
-            member.on_epoch_end(run)
-
-    def on_fit_end(self, run: Run) -> None:
-        """Tell each, in order."""
-        for member in self.members:
-            member.on_fit_end(run)
+__all__ = [
+    "Callback",
+    "Callbacks",
+    "Checkpoint",
+    "Doctor",
+    "EarlyStopping",
+    "ReduceLROnPlateau",
+    "Run",
+]
 
 
 class EarlyStopping(Callback):
@@ -192,7 +71,7 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Remember the weights if they are the best so far; stop if none were for too long."""
-        monitor = _monitored(self.monitor, run, "EarlyStopping")
+        monitor = monitored(self.monitor, run, "EarlyStopping")
         if monitor is None:
             return
         value = run.logs[monitor]
@@ -209,6 +88,10 @@ class EarlyStopping(Callback):
         if self._weights is not None and self.best_epoch < run.epoch:
             run.network.load_state(self._weights)
         self._weights = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far, its epoch and its weights."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "_weights": self._weights}
 
 
 class ReduceLROnPlateau(Callback):
@@ -267,7 +150,7 @@ class ReduceLROnPlateau(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Count the epochs without improvement; lower the rate after too many."""
-        monitor = _monitored(self.monitor, run, "ReduceLROnPlateau")
+        monitor = monitored(self.monitor, run, "ReduceLROnPlateau")
         if monitor is None:
             return
         value, sign = float(run.logs[monitor]), run.history.direction(monitor, self.mode)
@@ -281,6 +164,10 @@ class ReduceLROnPlateau(Callback):
         if self.waited >= self.patience:
             self._reduce(run.optimizer)
             self.resting, self.waited = self.cooldown, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far, and what was counted since."""
+        return {"best": self.best, "waited": self.waited, "resting": self.resting}
 
     def _reduce(self, optimizer: Optimizer) -> None:
         """Lower the rate of the next step, and with it all that follow."""
@@ -346,6 +233,15 @@ class Doctor(Callback):
         if self.report and self.findings:
             self.findings.print()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was found so far, and how training began."""
+        return {"findings": self.findings.to_dicts(), "first": self._first, "moves": self._moves}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.findings = Diagnosis(Finding(**found) for found in state["findings"])
+        self._first, self._moves = state["first"], dict(state["moves"])
+
     def _look(self, case: Case, when: str) -> float:
         """Pass rows through the network; return their loss."""
         seen = doctor.read(case)
@@ -396,22 +292,3 @@ def _check_epochs(kind: str, name: str, value: Any, least: int) -> None:
 def _check_at_least_0(kind: str, name: str, value: Any) -> None:
     if not is_number(value) or not value >= 0:
         raise ValueError(f"{kind}: expected {name} of at least 0, got {value!r}; try 0")
-
-
-def _monitored(name: str | None, run: Run, callback: str) -> str | None:
-    """Return the name of the value to watch; None where an epoch cut short does not have it."""
-    name = name or ("val_loss" if "val_loss" in run.history else "loss")
-    if name in run.logs:
-        return name
-    if run.stopped:  # in the middle of the epoch, which was not validated then
-        return None
-    values = [entry for entry in run.logs if entry != "lr"]
-    unvalidated = name.startswith("val_") and "val_loss" not in values
-    metric = name.removeprefix("val_")
-    fixes = ["pass validation_data or validation_split for the val_ ones"] if unvalidated else []
-    if metric not in values:
-        fixes.append(f'for "{metric}" name it in metrics=[...] of Model, if it is one')
-    raise ValueError(
-        f"{callback}: expected monitor to be one of {', '.join(values)}, got {name!r}; "
-        f"{'; '.join(fixes)}"
-    )

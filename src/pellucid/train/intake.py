@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,22 @@ class Intake:
         found = weighted(batch, class_weight, self.loss, self._output(batch.x))
         return _some(found.counting(), "class_weight")
 
-    def check_last(self, whole: Batch, batch_size: int) -> None:
+    def batch_size(self, wanted: Any, whole: Batch) -> int:
+        """Return how many examples a batch has: 32 by default, and never more than there are.
+
+        Raises:
+            ValueError: it is no size, or one example would be left alone in the last batch and the
+                network cannot be trained on one.
+        """
+        rows = len(whole.x)
+        if wanted is not None and positive("batch_size", wanted) > rows:
+            text = f"batch_size {wanted} is larger than the {rows} training examples; using {rows}"
+            warnings.warn(text, UserWarning, stacklevel=3)
+        size = min(32 if wanted is None else int(wanted), rows)
+        self._check_last(whole, size)
+        return size
+
+    def _check_last(self, whole: Batch, batch_size: int) -> None:
         """Refuse a last batch of one example, if the network cannot be trained on one.
 
         Raises:
@@ -162,6 +178,13 @@ class Intake:
             )
         self.loss.check_prediction(output)
         return output.shape[1:]
+
+
+def positive(name: str, value: Any) -> int:
+    """Return a number of things, or refuse what is none."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"expected {name} to be a whole number of at least 1, got {value!r}")
+    return int(value)
 
 
 def _some(batch: Batch, name: str) -> Batch:

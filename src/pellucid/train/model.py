@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -18,17 +17,17 @@ from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.compiler.threads import checked as checked_threads
 from pellucid.errors import ShapeError
-from pellucid.train import doctor, inputs, metrics, native, rules, saving
+from pellucid.train import checkpoint, doctor, inputs, metrics, native, rules, saving
 from pellucid.train.batches import Batch, FromArrays, Source, groups, is_loader, parts, set_aside
-from pellucid.train.callbacks import Callback, Callbacks, Run
+from pellucid.train.events import Callback, Callbacks, Run
 from pellucid.train.history import History
-from pellucid.train.intake import Intake, in_mode, joined
-from pellucid.train.interrupt import stopping_on_interrupt
+from pellucid.train.intake import Intake, in_mode, joined, positive
 from pellucid.train.native import Compile
 from pellucid.train.progress import Verbose, progress
-from pellucid.train.step import Step, loss_of
+from pellucid.train.step import Outcome, Step, loss_of
 from pellucid.train.summary import Summary, summarise
 from pellucid.train.tally import Scored, Tally
+from pellucid.train.training import Training, Work
 from pellucid.train.weights import ClassWeight, refuse_for_loaders
 
 
@@ -107,6 +106,7 @@ class Model:
         validation_data: Any = None,
         validation_split: float = 0.0,
         callbacks: Sequence[Callback] = (),
+        resume: str | os.PathLike[str] | None = None,
         seed: int | None = None,
         verbose: Verbose = "auto",
     ) -> History:
@@ -147,91 +147,78 @@ class Model:
             validation_split: share of the examples to set aside for that instead: drawn at random,
                 class by class for class labels.
             callbacks: what else is told of each event; see `Callback`.
+            resume: the folder of a `Checkpoint`: go on from the newest in it, bit for bit, up to
+                ``epochs`` in all; begin where there is none yet.
             seed: of the order of examples, the split and dropout.
             verbose: see `progress`.
 
         Raises:
-            ValueError, TypeError: the data or a setting is not usable; nothing was trained then.
+            ValueError, TypeError: the data or a setting is not usable, or the checkpoint is of
+                another training; nothing was trained then.
         """
-        _positive("epochs", epochs)
-        _positive("accumulate", accumulate)
+        positive("epochs", epochs)
+        positive("accumulate", accumulate)
         self._native, self._threads = native.checked(compile), checked_threads(threads)
         _check_seed(seed)
         _trainable(self.network)
-        split_rng, order, dropout = np.random.default_rng(seed).spawn(3)
+        saved = checkpoint.newest(resume)
+        entropy = saved.training["entropy"] if saved and seed is None else _entropy(seed)
+        split_rng, order, dropout = np.random.default_rng(entropy).spawn(3)
+        intake = self._intake()
         if y is None and is_loader(x):
             refuse_for_loaders(batch_size, sample_weight, class_weight, validation_split)
-            training: Source = self._intake().loader(x, "the loader", class_weight)
-            validation = self._intake().validation(validation_data)
+            source: Source = intake.loader(x, "the loader", class_weight)
+            validation = intake.validation(validation_data)
         else:
-            whole, held = self._intake().batch(x, y, sample_weight), None
+            whole, held = intake.batch(x, y, sample_weight), None
             if validation_data is None and validation_split:
                 whole, held = set_aside(whole, validation_split, self.loss, split_rng)
-            whole = self._intake().weighted(whole, class_weight)
-            size = _batch_size(batch_size, len(whole.x))
-            self._intake().check_last(whole, size)
-            training = FromArrays(whole, size, order)
-            validation = self._intake().validation(validation_data, held, max(size, 1024))
-        events = Callbacks([Callbacks(callbacks), *progress(verbose)])
+            whole = intake.weighted(whole, class_weight)
+            size = intake.batch_size(batch_size, whole)
+            source = FromArrays(whole, size, order)
+            validation = intake.validation(validation_data, held, max(size, 1024))
+
+        history = History(saved and saved.training["history"], lower=self._lower())
+        updates = math.ceil(source.count / accumulate)
+        run = Run(self.network, self.optimizer, history, epochs, updates)
+        run.loss, run.predict = self.loss, self._prediction
+        run.training, run.validation, run.resumed = source, validation, resume
+        told, shown = Callbacks(callbacks), Callbacks(progress(verbose))
+        loop = Training(run, source, self._work(source, accumulate), told, shown)
+        if loop.writes or saved is not None:
+            task = saving.task(self, run, told, seed=seed, accumulate=accumulate)
+            notes = {"task": task, "entropy": entropy}
+            run.state = lambda: saving.parts_of(self) | {"training": loop.state() | notes}
+            checkpoint.refuse_other(saved, task)
         if seed is not None:
             for module in self.network.modules().values():
                 module.reseed(dropout)
-
-        lower = [m.name for m in self.metrics if not m.higher_is_better]
-        history = History(lower=[*lower, "penalty"] if self.penalties else lower)
-        updates = math.ceil(training.count / accumulate)
-        run = Run(self.network, self.optimizer, history, epochs, updates)
-        run.loss, run.predict = self.loss, self._prediction
-        run.training, run.validation = training, validation
-        with self._training(run, events):
-            for run.epoch in range(1, epochs + 1):
-                events.on_epoch_begin(run)
-                logs = self._epoch(training, accumulate, run, events)
-                run.batches = run.batches or run.batch  # a loader need not know it before
-                if validation is not None and not run.stopped:
-                    scores = self._score(validation, self._native)
-                    logs |= {f"val_{name}": value for name, value in scores.items()}
-                run.logs = logs | run.rate()
-                history.append(run.logs)
-                events.on_epoch_end(run)
-                if run.stopped:
-                    break
+        with in_mode(self.network, training=True):
+            loop.go(saved, partial(saving.take_over, self))
         history.stopped, history.anomaly = run.stopped, run.anomaly
         return history
 
-    def _epoch(
-        self, training: Source, accumulate: int, run: Run, events: Callbacks
-    ) -> dict[str, float]:
-        """Go over the data once; return the epoch's loss and metrics."""
-        step = self._step(accumulates=accumulate > 1)
-        if self._native and accumulate == 1:
-            updates = self._natively(step).updates(training, events.watch_batches)
-        else:
-            updates = ([step(group)] for group in groups(training.epoch(), accumulate))
-        tally = Tally(self.loss, self.metrics)
-        run.batch = 0
-        for outcomes in updates:
-            for outcome in outcomes:
-                run.batch += 1
-                for scored in outcome.scored if not outcome.problem else ():
-                    tally.add(scored, outcome.penalty)
-            if outcome.problem:
-                run.stop(
-                    f"{outcome.problem} in epoch {run.epoch}, batch {run.batch}; try a lower "
-                    "learning rate, or scale the inputs"
-                )
-                if outcome.batch is not None:
-                    run.anomaly = doctor.anomaly(self._case(outcome.batch, len(outcome.batch.x)))
-                report = f"training stopped: {run.stopped}\n{run.anomaly}"
-                warnings.warn(report.strip(), RuntimeWarning, stacklevel=3)
-                break
-            if not outcome.scored:  # nothing in these batches counts
-                continue
-            run.logs = outcome.logs()
-            events.on_batch_end(run)
-            if run.stopped:
-                break
-        return tally.logs()
+    def _lower(self) -> list[str]:
+        """Return the names of what is better when it is smaller, beside losses and errors."""
+        lower = [m.name for m in self.metrics if not m.higher_is_better]
+        return [*lower, "penalty"] if self.penalties else lower
+
+    def _work(self, training: Source, group: int) -> Work:
+        """Return how an epoch is done; every part looks at the model as it is then."""
+
+        def updates(at_most: Callable[[], float]) -> Iterator[list[Outcome]]:
+            step = self._step(accumulates=group > 1)
+            if self._native and group == 1:
+                return self._natively(step).updates(training, at_most)
+            return ([step(batches)] for batches in groups(training.epoch(), group))
+
+        return Work(
+            updates,
+            lambda: Tally(self.loss, self.metrics),
+            lambda validation: self._score(validation, self._native),
+            lambda batch: doctor.anomaly(self._case(batch, len(batch.x))),
+            group,
+        )
 
     def _natively(self, step: Step) -> native.NativeStep:
         """Return the step as compiled code; the one of the epoch before, if nothing changed."""
@@ -255,18 +242,6 @@ class Model:
             accumulates,
         )
 
-    @contextmanager
-    def _training(self, run: Run, events: Callback) -> Iterator[None]:
-        """Switch to training, tell the callbacks, take Ctrl-C as a wish to stop."""
-        with in_mode(self.network, training=True), stopping_on_interrupt(run):
-            events.on_fit_begin(run)
-            try:
-                yield
-            except KeyboardInterrupt:
-                run.stop(f"interrupted in epoch {run.epoch}")
-            finally:
-                events.on_fit_end(run)
-
     # using it
 
     def evaluate(
@@ -287,7 +262,7 @@ class Model:
             compile: "auto" computes batches of ``batch_size`` as native programs where it can and
                 a shorter last one eagerly; True insists for all; False is always eager.
         """
-        size, intake = _positive("batch_size", batch_size), self._intake()
+        size, intake = positive("batch_size", batch_size), self._intake()
         choice = native.checked(compile)
         if y is None and is_loader(x):
             refuse_for_loaders(None, sample_weight, class_weight, 0)
@@ -422,7 +397,7 @@ class Model:
         if validation_data is not None:
             held = self._intake().batch(*parts(validation_data, "validation_data"), "validation ")
         sample = rows.rows(doctor.spread(len(rows.x), 64))
-        size = min(_positive("batch_size", batch_size), len(rows.x))
+        size = min(positive("batch_size", batch_size), len(rows.x))
         return doctor.diagnose(self._case(sample, size), rows, held)
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, Array]:
@@ -481,7 +456,7 @@ class Model:
         choice: Compile = "auto",
     ) -> Array:
         """Return the function's output for all examples, batch by batch, in evaluation mode."""
-        size = _positive("batch_size", batch_size)
+        size = positive("batch_size", batch_size)
         examples = self._intake().only_examples(x, size)
         choice = native.checked(choice)
         forward = native.NativeForward(function, self.network, choice, size, self._threads)
@@ -529,6 +504,11 @@ def _metric(choice: str | metrics.Metric | Callable[..., float], loss: nn.Loss) 
     return metric
 
 
+def _entropy(seed: int | None) -> Any:
+    """Return the seed, or a number to seed with that nobody has chosen."""
+    return np.random.SeedSequence(seed).entropy
+
+
 def _check_seed(seed: Any) -> None:
     is_whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if seed is not None and not (is_whole and seed >= 0):
@@ -541,21 +521,3 @@ def _trainable(network: nn.Module) -> None:
             "expected a network with parameters to train, got one with none; create them with "
             "requires_grad=True"
         )
-
-
-def _batch_size(batch_size: int | None, rows: int) -> int:
-    if batch_size is None:
-        return min(32, rows)
-    if _positive("batch_size", batch_size) > rows:
-        warnings.warn(
-            f"batch_size {batch_size} is larger than the {rows} training examples; using {rows}",
-            UserWarning,
-            stacklevel=3,
-        )
-    return min(batch_size, rows)
-
-
-def _positive(name: str, value: Any) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"expected {name} to be a whole number of at least 1, got {value!r}")
-    return int(value)

@@ -63,10 +63,10 @@ class NativeStep:
         asked = (insist, keep, threads) == (self.insist, self.keep, self.threads)
         return asked and not self.step.unlike(step)
 
-    def updates(self, source: Source, one_by_one: bool) -> Iterator[list[Outcome]]:
+    def updates(self, source: Source, at_most: Callable[[], float]) -> Iterator[list[Outcome]]:
         """Return an iterator over the updates of an epoch: what each of them saw.
 
-        Several come together unless they are asked for ``one_by_one``.
+        Several come together, each time no more than ``at_most()``.
         """
         if not isinstance(source, FromArrays) or self.eager:
             for batch in source.epoch():
@@ -77,7 +77,7 @@ class NativeStep:
             together = 1
             while len(waiting):
                 start = time.perf_counter()
-                rows = waiting[: 1 if one_by_one else together]
+                rows = waiting[: max(1, int(min(together, at_most())))]
                 waiting = waiting[len(rows) :]
                 outcomes = self._several(source.whole, rows)
                 seconds = max(time.perf_counter() - start, 1e-6)

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Literal
 
-from pellucid.train.callbacks import Callback, Run
+from pellucid.train.events import Callback, Run
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

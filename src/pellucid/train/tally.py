@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,18 +43,38 @@ class Tally:
         if self.metrics:
             self.scored.append(scored)
 
+    def state(self) -> dict[str, Any]:
+        """Return what was added up so far, for `restore`."""
+        scored = None
+        if self.scored:
+            y, prediction, weight = self._rows()
+            scored = {"y": y, "prediction": prediction, "sample_weight": weight}
+        numbers = {"total": self.total, "weight": self.weight, "penalty": self.penalty}
+        return {**numbers, "scored": scored}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned; the numbers of the epoch come out the same."""
+        self.total, self.weight = state["total"], state["weight"]
+        self.penalty = state["penalty"]
+        if state["scored"] is not None:
+            self.scored = [Scored(**state["scored"], loss=math.nan, weight=math.nan)]
+
     def logs(self) -> dict[str, float]:
         """Return the mean loss and penalty, and every metric over all predictions."""
         values = {"loss": self.total / self.weight if self.weight else math.nan}
         if self.penalty is not None:
             values["penalty"] = self.penalty / self.weight if self.weight else math.nan
         if self.scored:
-            y = np.concatenate([scored.y for scored in self.scored])
-            prediction = np.concatenate([scored.prediction for scored in self.scored])
-            weight = _joined(self.scored)
+            y, prediction, weight = self._rows()
             for metric in self.metrics:
                 values[metric.name] = score(metric, self.loss, y, prediction, weight)
         return values
+
+    def _rows(self) -> tuple[Array, Array, Array | None]:
+        """Return targets, predictions and weights of all batches."""
+        y = np.concatenate([scored.y for scored in self.scored])
+        prediction = np.concatenate([scored.prediction for scored in self.scored])
+        return y, prediction, _joined(self.scored)
 
 
 def score(

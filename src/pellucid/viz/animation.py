@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from pellucid.arrays import quiet
 from pellucid.figures import style
 from pellucid.files import atomic
 from pellucid.train import Model
-from pellucid.train.callbacks import Callback, Run
+from pellucid.train.events import Callback, Run
 from pellucid.viz.boundary import decision_boundary
 
 if TYPE_CHECKING:
@@ -83,6 +83,19 @@ class BoundaryFilm(Callback):
         """Draw the end, if it was not drawn yet."""
         if self._drawn != run.epoch:
             self._try(run)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the pictures taken so far, as numbers of colours and the colours."""
+        films = [(np.asarray(image), np.array(image.getpalette())) for image in self._images]
+        return {"images": films, "drawn": self._drawn}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._images, self._drawn = [], state["drawn"]
+        for colours, palette in state["images"]:
+            picture = _pillow().fromarray(colours, mode="P")
+            picture.putpalette(palette.tolist())
+            self._images.append(picture)
 
     def save(self, path: str | os.PathLike[str], *, seconds: float = 6.0) -> Path:
         """Write all pictures as one GIF that takes this many seconds, then starts again.

@@ -16,8 +16,9 @@ from pellucid.figures import style
 from pellucid.nn import Module, capture
 from pellucid.nn.capture import layers_of
 from pellucid.train import Model
-from pellucid.train.callbacks import Callback, Run, case_of
+from pellucid.train.callbacks import case_of
 from pellucid.train.doctor import gradients, held
+from pellucid.train.events import Callback, Run
 from pellucid.train.inputs import dtype_of, examples
 from pellucid.train.intake import in_mode
 
