@@ -12,6 +12,7 @@ has no business to do.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -224,6 +225,7 @@ def outcome(path: Path, load: Load, watch: Watch) -> str:
     Raises:
         AssertionError: something else became of it.
     """
+    gc.disable()  # what it collects is no affair of loading
     watch.on = True
     try:
         load(path)
@@ -234,6 +236,7 @@ def outcome(path: Path, load: Load, watch: Watch) -> str:
             raise AssertionError(f"expected a short reason with the file's name: {error}") from None
     finally:
         watch.on = False
+        gc.enable()
     if watch.seen:
         raise AssertionError(f"loading did {watch.seen[0]}")
     return result

@@ -82,7 +82,7 @@ def is_plain(x: Any) -> bool:
 
 def is_stateful(owner: Any) -> bool:
     """Whether an object tells of its state itself; see `Stateful`."""
-    return all(callable(getattr(owner, name, None)) for name in ("cells", "settings", "traced"))
+    return callable(getattr(owner, "cells", None)) and callable(getattr(owner, "traced", None))
 
 
 def tensor_cell(tensor: Tensor) -> Cell:
