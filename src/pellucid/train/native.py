@@ -52,6 +52,7 @@ class NativeStep:
             function: compiled(function, state, threads=threads)
             for function in (self._batch, self._rows)
         }
+        self.together: dict[int, int] = {}  # updates in one call, by batch size
         self.eager = bool(reason := unavailable())
         if reason and insist:
             raise UnsupportedError(f"expected a step that compiles: {reason}")
@@ -72,11 +73,11 @@ class NativeStep:
             for batch in source.epoch():
                 yield [self([batch])]
             return
-        for _, several in groupby(source.indices(), key=len):
+        for batch_size, several in groupby(source.indices(), key=len):
             waiting = np.stack(list(several))
-            together = 1
             while len(waiting):
                 start = time.perf_counter()
+                together = self.together.get(batch_size, 1)
                 rows = waiting[: max(1, int(min(together, at_most())))]
                 waiting = waiting[len(rows) :]
                 outcomes = self._several(source.whole, rows)
@@ -84,7 +85,8 @@ class NativeStep:
                 yield outcomes
                 size = sum(scored.prediction.nbytes for scored in outcomes[0].scored if self.keep)
                 most = MOST // max(size, 1)
-                together = 1 + min(int(len(rows) * min(SPAN / seconds, 16)), most)
+                more = int(len(rows) * min(SPAN / seconds, 16))
+                self.together[batch_size] = 1 + min(more, most)
 
     def __call__(self, batches: Iterable[Batch]) -> Outcome:
         """Make one update; where something is not finite, make none and say so."""
