@@ -40,14 +40,14 @@ def size(full, short):
 #
 # Take a function of one number. We use this one all along:
 #
-# $$f(x) = 3x^2 - 4x + 5$$
+# $$f(x) = 2x^2 - 6x + 7$$
 #
-# In words: three times the square of x, less four times x, plus five.
+# In words: twice the square of x, less six times x, plus seven.
 
 
 # %%
 def f(x):
-    return 3 * x**2 - 4 * x + 5
+    return 2 * x**2 - 6 * x + 7
 
 
 for x in (-1, 0, 1, 2, 3):
@@ -64,14 +64,14 @@ for h in (1.0, 0.1, 0.01, 0.001, 0.0001):
     print(f"h = {h:<7g} change {f(x + h) - f(x):<12.6g} slope {(f(x + h) - f(x)) / h:.6f}")
 
 # %% [markdown]
-# The change itself goes to 0, but the slope settles: on 14. This limit is the **derivative** of f
-# at x:
+# The change itself goes to 0, but the slope settles: on 6. This limit is the **derivative** of f at
+# x:
 #
 # $$\frac{df}{dx} = \lim_{h \to 0} \frac{f(x + h) - f(x)}{h}$$
 #
 # In words: the change of f, divided by the change of x that caused it, for smaller and smaller
-# changes. In a picture, lines through two points of the curve turn into the line that touches it
-# in one.
+# changes. In a picture, lines through two points of the curve turn into the line that touches it in
+# one.
 
 # %%
 figure, [ax] = style.panels(None, 1, 1, 6.0, 3.8)
@@ -88,7 +88,7 @@ for h, colour, dashes in (
     (line,) = ax.plot(grid, f(x) + slope * (grid - x), color=colour, linestyle=dashes)
     ax.plot([x, x + h], [f(x), f(x + h)], "o", color=colour)
     entries.append((f"step {h:g}, slope {slope:.2f}", line))
-ax.set_ylim(-5, 60)
+_ = ax.set_ylim(-3, 30)
 style.legend_above(ax, entries, columns=2)
 figure
 
@@ -106,23 +106,23 @@ def slope_of(function, x, h=1e-6):
 
 
 figure, [left, right] = style.panels(None, 1, 2, 7.6, 3.2)
-grid = np.linspace(-2, 3.3, 200)
+grid = np.linspace(-1.5, 4.5, 200)
 style.dress(left, "x", "f(x)")
 style.dress(right, "x", "slope of f at x")
 _ = left.plot(grid, f(grid), color=style.BLUE)
 _ = right.plot(grid, slope_of(f, grid), color=style.ORANGE)
 _ = right.axhline(0, color=style.MUTED, linewidth=0.8)
 for ax in (left, right):
-    _ = ax.axvline(2 / 3, color=style.MUTED, linewidth=0.8, linestyle=":")
+    _ = ax.axvline(1.5, color=style.MUTED, linewidth=0.8, linestyle=":")
 figure
 
 # %% [markdown]
-# The slope is itself a function of x, and here a straight line. It is 0 at x = 2/3, and exactly
+# The slope is itself a function of x, and here a straight line. It is 0 at x = 1.5, and exactly
 # there f is lowest.
 
 # %%
-print(f"slope at 2/3: {slope_of(f, 2 / 3):.0e}")
-print(f"f just left of it, at it, just right of it: {f(0.6):.4f} {f(2 / 3):.4f} {f(0.7):.4f}")
+print(f"slope at 1.5: {slope_of(f, 1.5):.0e}")
+print(f"f just left of it, at it, just right of it: {f(1.4):.4f} {f(1.5):.4f} {f(1.6):.4f}")
 
 # %% [markdown]
 # ## Rules instead of steps
@@ -134,15 +134,15 @@ print(f"f just left of it, at it, just right of it: {f(0.6):.4f} {f(2 / 3):.4f} 
 # - a sum changes by the sum of the changes: derivatives add up;
 # - a factor that is constant stays as a factor.
 #
-# So $f'(x) = 3 \cdot 2x - 4 = 6x - 4$, and $f'(3) = 14$, as measured. The formula holds everywhere:
+# So $f'(x) = 2 \cdot 2x - 6 = 4x - 6$, and $f'(3) = 6$, as measured. The formula holds everywhere:
 
 
 # %%
 def df(x):
-    return 6 * x - 4
+    return 4 * x - 6
 
 
-for x in (-2.0, 0.0, 2 / 3, 3.0):
+for x in (-2.0, 0.0, 1.5, 3.0):
     print(f"x = {x:6.3f}   by the rules {df(x):8.4f}   by a step {slope_of(f, x):8.4f}")
 
 # %% [markdown]
@@ -203,7 +203,7 @@ def d(a, b, c):
     return a * b + c
 
 
-a, b, c, h = 2.0, -3.0, 10.0, 1e-6
+a, b, c, h = 4.0, -1.5, 5.0, 1e-6
 print(f"d = {d(a, b, c)}")
 print(f"slope in a: {(d(a + h, b, c) - d(a, b, c)) / h:.4f}   (the rule says b = {b})")
 print(f"slope in b: {(d(a, b + h, c) - d(a, b, c)) / h:.4f}   (the rule says a = {a})")
@@ -217,14 +217,14 @@ print(f"slope in c: {(d(a, b, c + h) - d(a, b, c)) / h:.4f}   (the rule says 1)"
 # How it does this is the subject of the next two notebooks.
 
 # %%
-va, vb, vc = Value(2.0, "a"), Value(-3.0, "b"), Value(10.0, "c")
+va, vb, vc = Value(a, "a"), Value(b, "b"), Value(c, "c")
 out = va * vb + vc
 out.backward()
 print(f"d = {out.data}: slopes {va.grad}, {vb.grad}, {vc.grad}")
 
 # %% [markdown]
 # And `pellucid.grad` turns a function into the function of its slope. It can be applied twice: the
-# slope of the slope says how a curve bends. For f it is 6 everywhere.
+# slope of the slope says how a curve bends. For f it is 4 everywhere.
 
 # %%
 slope = pellucid.grad(f)
@@ -244,15 +244,15 @@ for x in (0.0, 3.0):
 # slope. Where the curve is steep the steps are long; near the bottom they shrink by themselves.
 
 # %%
-x, rate, walk = 3.0, 0.05, [3.0]
+x, rate, walk = 3.0, 0.07, [3.0]
 for _ in range(size(30, 15)):
     x = x - rate * df(x)
     walk.append(x)
-print(f"after {len(walk) - 1} steps x = {x:.6f}; the lowest point is at {2 / 3:.6f}")
+print(f"after {len(walk) - 1} steps x = {x:.6f}; the lowest point is at {1.5:.6f}")
 
 figure, [ax] = style.panels(None, 1, 1, 6.0, 3.4)
 style.dress(ax, "x", "f(x)")
-grid = np.linspace(-0.5, 3.2, 200)
+grid = np.linspace(-0.2, 3.2, 200)
 _ = ax.plot(grid, f(grid), color=style.BLUE)
 _ = ax.plot(walk, f(np.array(walk)), "o-", color=style.VERMILLION, markersize=5, linewidth=0.8)
 figure
@@ -306,18 +306,18 @@ print("Exercise 2 is right.")
 
 # %% [markdown]
 # **Exercise 3.** Walk down f once more from x = 3, but find a learning rate that takes you to the
-# lowest point in a single step. (The slope is 6x - 4, and the way to go is 3 - 2/3.)
+# lowest point in a single step. (The slope is 4x - 6, and the way to go is 3 - 1.5.)
 
 # %% tags=["solution", "hide-input"]
-# Solution 3: rate * f'(3) must be 3 - 2/3 = 7/3, and f'(3) = 14
-one_step = (3 - 2 / 3) / 14
+# Solution 3: rate * f'(3) must be 3 - 1.5, and f'(3) = 6
+one_step = (3 - 1.5) / 6
 
 # %% tags=["check"]
 # Check 3: after the step no neighbour is lower
 arrived = 3 - one_step * slope_of(f, 3.0)
 assert f(arrived) < f(arrived + 1e-3), f"x = {arrived} is not lowest"
 assert f(arrived) < f(arrived - 1e-3), f"x = {arrived} is not lowest"
-print(f"Exercise 3 is right: the rate {one_step:.4f} is 1 / f'' = 1 / 6.")
+print(f"Exercise 3 is right: the rate {one_step:.4f} is 1 / f'' = 1 / 4.")
 
 # %% [markdown]
 # Next: [02 Backpropagation by hand](02_backpropagation_by_hand.ipynb)

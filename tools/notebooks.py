@@ -87,6 +87,7 @@ def execute(notebook: nbformat.NotebookNode, *, short: bool) -> None:
             timeout=SECONDS,
             kernel_name=KERNEL["name"],
             record_timing=False,
+            coalesce_streams=True,
             extra_arguments=["--log-level=ERROR"],  # a kernel of this machine needs no encryption
             resources={"metadata": {"path": folder}},
         )
