@@ -37,6 +37,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 MACHINE = re.compile(
     r"(?<![\w.~*)}\]-])/(?:home|root|Users|work|opt|mnt|tmp|usr|private)/\w|\b0x[0-9a-f]{6,}"
 )
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 PICTURES = ("image/png", "image/gif", "image/jpeg")  # in base64, where any letters may meet
 
 
@@ -144,7 +145,8 @@ def run(source: Path, *, short: bool) -> list[str]:
     try:
         execute(notebook, short=short)
     except CellExecutionError as error:
-        return [f"{source.name}: expected cells without errors, got\n{error}"]
+        plain = COLOURS.sub("", str(error))
+        return [f"{source.name}: expected cells without errors, got\n{plain}"]
     wrong = [f"{source.name}: {complaint}" for complaint in bad_outputs(notebook)]
     if not short and not wrong:
         write_text(source.with_suffix(".ipynb"), nbformat.writes(notebook) + "\n")
