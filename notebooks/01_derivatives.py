@@ -86,7 +86,7 @@ for h, colour, dashes in (
 ):
     slope = (f(x + h) - f(x)) / h
     (line,) = ax.plot(grid, f(x) + slope * (grid - x), color=colour, linestyle=dashes)
-    ax.plot([x, x + h], [f(x), f(x + h)], "o", color=colour)
+    _ = ax.plot([x, x + h], [f(x), f(x + h)], "o", color=colour)
     entries.append((f"step {h:g}, slope {slope:.2f}", line))
 _ = ax.set_ylim(-3, 30)
 style.legend_above(ax, entries, columns=2)
@@ -152,14 +152,17 @@ for x in (-2.0, 0.0, 1.5, 3.0):
 # - **chain**: for $y = g(u)$ with $u = h(x)$, $\frac{dy}{dx} = \frac{dy}{du} \cdot \frac{du}{dx}$.
 #   If u changes 3 times as fast as x, and y twice as fast as u, y changes 6 times as fast as x.
 #
-# Check the chain rule on $\sin(x^2)$: the outer slope $\cos(x^2)$ times the inner slope $2x$.
+# Check the product rule on $x^2 \sin x$, and the chain rule on $\sin(x^2)$: the outer slope
+# $\cos(x^2)$ times the inner slope $2x$.
 
 # %%
 for x in (0.5, 1.0, 1.7):
-    by_rule = math.cos(x**2) * 2 * x
-    print(
-        f"x = {x}: {by_rule:.6f} by the rule, {slope_of(lambda t: math.sin(t**2), x):.6f} by a step"
-    )
+    product = 2 * x * math.sin(x) + x**2 * math.cos(x)
+    chain = math.cos(x**2) * 2 * x
+    print(f"x = {x}, by the rules: product {product:9.6f}, chain {chain:9.6f}")
+    product = slope_of(lambda t: t**2 * math.sin(t), x)
+    chain = slope_of(lambda t: math.sin(t**2), x)
+    print(f"         by a step:    product {product:9.6f}, chain {chain:9.6f}")
 
 # %% [markdown]
 # ## How small may a step be?
@@ -256,6 +259,17 @@ grid = np.linspace(-0.2, 3.2, 200)
 _ = ax.plot(grid, f(grid), color=style.BLUE)
 _ = ax.plot(walk, f(np.array(walk)), "o-", color=style.VERMILLION, markersize=5, linewidth=0.8)
 figure
+
+# %% [markdown]
+# The rate matters. Too small, and the walk is slow; too large, and each step jumps over the valley,
+# in the end to ever higher places.
+
+# %%
+for rate in (0.01, 0.07, 0.25, 0.45, 0.51):
+    x = 3.0
+    for _ in range(30):
+        x = x - rate * df(x)
+    print(f"rate {rate:<5} after 30 steps x = {x:7.4f}, f(x) = {f(x):8.4f}")
 
 # %% [markdown]
 # ## What to remember

@@ -291,9 +291,9 @@ draw_graph(activity)
 print(why(neuron.weights[1], activity))
 
 # %% [markdown]
-# Another way to lose a gradient: make the weighted sum large. There tanh is flat, the slope $1 -
-# o^2$ is almost 0, and so is every gradient behind it. The neuron is **saturated** and learns next
-# to nothing. [Notebook 10](10_initialisation.ipynb) is about how to avoid it.
+# Another way to lose a gradient: make the weighted sum large. There tanh is flat, the slope
+# $1 - o^2$ is almost 0, and so is every gradient behind it. The neuron is **saturated** and learns
+# next to nothing. [Notebook 10](10_initialisation.ipynb) is about how to avoid it.
 
 # %%
 for bias in (3.8, 5.0, 7.0, 12.0):

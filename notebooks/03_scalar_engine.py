@@ -12,13 +12,12 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 03 The scalar engine, line by line
 #
 # [The notebook before](02_backpropagation_by_hand.ipynb) walked back through a computation by hand.
 # Now we build the machine that does it: a number that remembers where it came from. It takes about
 # forty lines, written one idea at a time. At the end it is compared with Pellucid's own engine,
-# which is the same idea with more functions, and trains a small model.
+# which is the same idea with more functions, and then a small model learns with it.
 
 # %%
 import math

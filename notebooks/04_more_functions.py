@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 04 More functions
 #
 # [Forty lines](03_scalar_engine.ipynb) were enough for an engine. What makes it useful is a stock
@@ -221,8 +220,8 @@ for number in (-20.0, -800.0):
 
 # %% [markdown]
 # Digits can also vanish silently. $\ln(1 + e^x)$ for x = -40 adds $4 \cdot 10^{-18}$ to 1, which a
-# float of 16 digits cannot hold: the sum is exactly 1, its logarithm 0. `log1p(t)` computes $\ln(1
-# + t)$ without forming 1 + t.
+# float of 16 digits cannot hold: the sum is exactly 1, its logarithm 0. `log1p(t)` computes
+# $\ln(1 + t)$ without forming 1 + t.
 
 # %%
 for number in (-5.0, -20.0, -40.0):
@@ -258,9 +257,9 @@ print([round(p.data, 4) for p in softmax([Value(2.0), Value(1.0), Value(-1.0)])]
 print([round(p.data, 4) for p in softmax([Value(1002.0), Value(1001.0), Value(999.0)])])
 
 # %% [markdown]
-# A probability depends on every score: raising one score takes from all others. Its slopes are $p_i
-# (1 - p_i)$ with respect to its own score and $-p_i p_j$ with respect to another. They add up to 0,
-# since raising all scores alike changes nothing.
+# A probability depends on every score: raising one score takes from all others. Its slopes are
+# $p_i (1 - p_i)$ with respect to its own score and $-p_i p_j$ with respect to another. They add up
+# to 0, since raising all scores alike changes nothing.
 
 # %%
 scores = [Value(2.0), Value(1.0), Value(-1.0)]
@@ -305,8 +304,8 @@ assert np.allclose([score.grad for score in scores], difference)
 # ## Exercises
 #
 # **Exercise 1.** Write SiLU, $x \cdot \sigma(x)$, twice: from functions that `Value` has, and as a
-# function of its own with its slope. By the product rule the slope is $\sigma(x) + x\,\sigma(x)\,(1
-# - \sigma(x))$.
+# function of its own with its slope. By the product rule the slope is
+# $\sigma(x) + x\,\sigma(x)\,(1 - \sigma(x))$.
 
 
 # %% tags=["solution", "hide-input"]

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 05 A scalar MLP
 #
 # We have [an engine](03_scalar_engine.ipynb) and [a stock of functions](04_more_functions.ipynb).
@@ -144,8 +143,8 @@ print(f"loss before the step {loss.data:.4f}, after it {after.data:.4f}")
 # %% [markdown]
 # ## Many steps
 #
-# The same five lines in a loop. Large steps at first, smaller ones later: the rate is divided by 1
-# + 0.01 t.
+# The same five lines in a loop. Large steps at first, smaller ones later: the rate is divided by
+# $1 + 0.01 t$ in step t = 0, 1, 2, ...
 
 # %%
 network = MLP(2, [8, 8, 1], output="linear", fused=True, rng=1)
@@ -196,8 +195,9 @@ for sizes in ([1], [2, 1], [4, 1], [8, 1], [8, 8, 1]):
     )
 
 # %% [markdown]
-# And layers must not be linear. A linear layer on a linear layer is a linear layer: $w_2 (w_1 x) =
-# (w_2 w_1) x$. Without tanh in between, all the neurons together draw one straight border:
+# And layers must not be linear. A linear layer on a linear layer is a linear layer:
+# $w_2 (w_1 x) = (w_2 w_1) x$. Without tanh in between, all the neurons together draw one straight
+# border:
 
 # %%
 straight = MLP(2, [8, 8, 1], activation="linear", fused=True, rng=1)
@@ -297,7 +297,7 @@ for row, label in list(zip(x, labels, strict=True))[:3]:
 #
 # - A neuron is a weighted sum and a bent function; a network is layers of them.
 # - Without the bend, any number of layers is one straight border.
-# - A loss is a number that changes with every weight; accuracy is not.
+# - A loss changes a little with every weight; accuracy jumps.
 # - Training is five lines: scores, loss, backward, step, zero_grad.
 # - Forgetting zero_grad gives no error, only a ball that never comes to rest.
 #

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 06 From scalars to tensors
 #
 # The [scalar network](05_scalar_mlp.ipynb) computes one number at a time, which is good to look at

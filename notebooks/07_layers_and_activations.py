@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 07 Layers and activations
 #
 # A network is layers in a row. [Before](06_scalars_to_tensors.ipynb) we saw one kind of layer as a
@@ -179,8 +178,8 @@ for name, candidate in (("healthy", healthy), ("killed", killed)):
     print(f"{name:<8} dead neurons {first.dead:.0%}, neurons without any gradient {unmoved:.0%}")
 
 # %% [markdown]
-# A **saturated** tanh sits where it is flat. The gradient that passes through is multiplied by $1 -
-# \tanh^2$, which there is nearly 0. The larger the weights, the worse:
+# A **saturated** tanh sits where it is flat. The gradient that passes through is multiplied by
+# $1 - \tanh^2$, which there is nearly 0. The larger the weights, the worse:
 
 # %%
 points = np.random.default_rng(0).normal(size=(500, 20)).astype(np.float32)
@@ -318,8 +317,9 @@ viz.weight_images(reader.network[0].weight.data, image_shape=(8, 8))
 #
 # ## Exercises
 #
-# **Exercise 1.** How many parameters has `Sequential(Dense(64, 128, "relu"), BatchNorm1D(128),
-# Dense(128, 10))`? BatchNorm learns a scale and a shift for each column.
+# **Exercise 1.** How many parameters has
+# `Sequential(Dense(64, 128, "relu"), BatchNorm1D(128), Dense(128, 10))`? BatchNorm learns a scale
+# and a shift for each column.
 
 # %% tags=["solution", "hide-input"]
 # Solution 1

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 08 Losses
 #
 # A loss says in one number how wrong a network is. Training makes this number small and knows
@@ -213,9 +212,8 @@ with np.errstate(all="ignore"):
 print("in two steps:", naive, "  in one:", nn.CrossEntropyLoss()(large, np.array([1])).item())
 
 # %% [markdown]
-# A common mistake follows: softmax in the network **and** in the loss. It gives no error elsewhere,
-# only a network that learns slowly, since probabilities between 0 and 1 are poor logits. Here it is
-# refused.
+# A common mistake follows: softmax in the network **and** in the loss. Often nobody notices; there
+# is just a network that can never become sure. Here it is refused.
 
 # %%
 try:
@@ -247,8 +245,10 @@ for classes in (2, 3, 10, 1000):
 loss = nn.CrossEntropyLoss()
 print(f"weights 1, 1, 1: {loss(scores, labels).item():.6f}")
 print(f"weights 2, 1, 0: {loss(scores, labels, sample_weight=np.array([2, 1, 0])).item():.6f}")
-twice = loss(scores[[0, 0, 1]], labels[[0, 0, 1]]).item()
-print(f"the first twice, the third left out: {twice:.6f}")
+again = loss(scores[[0, 0, 1]], labels[[0, 0, 1]]).item()
+print(f"the first twice, the third left out: {again:.6f}")
+doubled = loss(np.concatenate([scores, scores]), np.concatenate([labels, labels])).item()
+print(f"the whole batch twice: {doubled:.6f}")
 
 # %% [markdown]
 # Classes can be weighed as well. In this problem one point in twenty is of class 1, and the two
@@ -368,9 +368,10 @@ assert math.isclose(knows_nothing, nothing), f"expected {nothing:.4f}, got {know
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** The **pinball** loss punishes too low and too high differently: $q\,d$ for $d = y
-# - p \ge 0$, and $(q - 1)\,d$ below. Its best constant is the q-quantile of the targets. Write it
-#   as a loss of your own: a class with `per_example`, which returns one number for each example.
+# **Exercise 3.** The **pinball** loss punishes too low and too high differently: $q\,d$ where the
+# distance $d = y - p$ is at least 0, and $(q - 1)\,d$ below. Its best constant is the q-quantile of
+# the targets. Write it as a loss of your own: a class with `per_example`, which returns one number
+# for each example.
 
 
 # %% tags=["solution", "hide-input"]

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 09 Gradient descent and optimisers
 #
 # The [loss](08_losses.ipynb) is a landscape over the weights, and training is a walk down. With two
@@ -108,9 +107,9 @@ figure
 #
 # ## How large may the rate be?
 #
-# In a direction of bend a (here 1 and 20), one step multiplies the distance from the bottom by $1 -
-# \eta a$. This must lie between -1 and 1, so $\eta < 2 / a$ for the *steepest* direction: here 0.1.
-# At the same time the *flattest* one shrinks only by $1 - \eta$ a step.
+# In a direction of bend a (here 1 and 20), one step multiplies the distance from the bottom by
+# $1 - \eta a$. This must lie between -1 and 1, so $\eta < 2 / a$ for the *steepest* direction: here
+# 0.1. At the same time the *flattest* one shrinks only by $1 - \eta$ a step.
 
 # %%
 for rate in (0.099, 0.1, 0.101):
@@ -121,8 +120,7 @@ for rate in (0.099, 0.1, 0.101):
 
 # %% [markdown]
 # The best fixed rate treats both alike: $\eta = 2 / (1 + 20)$. Even then a step takes off only a
-# tenth. The ratio of the bends, here 20, is the **condition number**; in networks it is often
-# thousands. Everything below is about getting around it.
+# tenth. The ratio of the bends, here 20, is the **condition number**.
 
 # %%
 best = 2 / (1 + 20)
@@ -135,6 +133,24 @@ for rate in (0.05, best):
 print(f"the best possible: (20 - 1) / (20 + 1) = {19 / 21:.4f}")
 
 # %% [markdown]
+# It need not be the network's fault. Two inputs of different size are enough: here an age in years
+# and an income in thousands. For a linear model with squared error the bends are the eigenvalues of
+# $2 X^T X / n$. Subtracting the mean of each input and dividing by its deviation makes them nearly
+# equal, before any optimiser is chosen.
+
+# %%
+rng = np.random.default_rng(0)
+table = np.stack([rng.normal(45, 12, 500), rng.normal(60, 25, 500)], axis=1)
+scaled = data.Standardizer().fit(table).transform(table)
+for name, x in (("as they come", table), ("scaled", scaled)):
+    with_bias = np.column_stack([x, np.ones(len(x))])
+    bends = np.linalg.eigvalsh(2 * with_bias.T @ with_bias / len(x))
+    shown = ", ".join(f"{bend:,.2f}" for bend in bends)
+    print(f"{name:<13} bends {shown}; condition number {bends[-1] / bends[0]:,.1f}")
+
+# %% [markdown]
+# What scaling leaves over is the business of the optimisers.
+#
 # ## Momentum: a ball that rolls
 #
 # $$v \leftarrow \mu v + g \qquad w \leftarrow w - \eta v$$
@@ -210,6 +226,9 @@ assert np.allclose(ours, theirs)
 # gently to the lowest point (1, 1). Finding the valley is easy, following it is not.
 #
 # $$L(x, y) = (1 - x)^2 + 10\,(y - x^2)^2$$
+#
+# In words: the square of how far x is from 1, and ten times the square of how far y is from x
+# squared.
 
 
 # %%
@@ -297,9 +316,9 @@ for name, kind in KINDS.items():
 # ## A saddle
 #
 # In many dimensions most flat places are not bottoms but saddles: down in one direction, up in
-# another. $L = x^2 - y^2 + y^4 / 4$ has one at (0, 0), between two valleys. Started almost on the
-# ridge, gradient descent lingers; a rate for each weight leaves early, since it does not care that
-# the gradient is tiny.
+# another. $L = x^2 - y^2 + y^4 / 4$, a trough along x and a hump across y, has one at (0, 0),
+# between two valleys. Started almost on the ridge, gradient descent lingers; a rate for each weight
+# leaves early, since it does not care that the gradient is tiny.
 
 
 # %%
@@ -321,8 +340,8 @@ for name, optimizer in (
 #
 # The loss of a real problem is a mean over thousands of examples. The mean over a few, a
 # **mini-batch**, costs a fraction and points about the same way. Here a line is fitted, so that the
-# landscape has two axes again: slope and shift. One walk uses all 512 examples for each step, the
-# others 4 drawn at random, once with a fixed rate and once with a rate that falls.
+# landscape has two axes again: slope and shift. First: how well do gradients of a few examples
+# agree with that of all 512? (1 is the same direction, 0 a right angle.)
 
 # %%
 rng = np.random.default_rng(0)
@@ -330,6 +349,27 @@ x = rng.normal(size=512)
 y = 1.5 * x - 0.5 + rng.normal(0, 0.7, size=512)
 
 
+def gradient_of(w, chosen):
+    """Set the gradient of w, (slope, shift), from some of the examples, and return it."""
+    w.grad = None
+    ((w[0] * x[chosen] + w[1] - y[chosen]) ** 2).mean().backward()
+    return w.grad
+
+
+w = Tensor(np.array([-1.0, 1.5]), requires_grad=True)
+whole = gradient_of(w, np.arange(512))
+for count in (1, 4, 32, 128):
+    parts = [gradient_of(w, rng.choice(512, count, replace=False)) for _ in range(200)]
+    cosines = [g @ whole / np.linalg.norm(g) / np.linalg.norm(whole) for g in parts]
+    print(f"{count:3d} examples: cosine {np.mean(cosines):.2f} on average")
+
+# %% [markdown]
+# Four examples give a useful direction for a hundredth of the work. Now three walks. One uses all
+# examples for each step, the others 4 drawn at random, once with a fixed rate and once with a rate
+# that falls.
+
+
+# %%
 def height(slope, shift):
     """The mean squared error over all examples, from means that are computed once."""
     return (
@@ -348,9 +388,7 @@ def fit_line(optimizer, batch, steps, seed=0):
     w = Tensor(np.array([-1.0, 1.5]), requires_grad=True)
     places = [w.data.copy()]
     for _ in range(steps):
-        chosen = rng.choice(512, batch, replace=False)
-        w.grad = None
-        ((w[0] * x[chosen] + w[1] - y[chosen]) ** 2).mean().backward()
+        gradient_of(w, rng.choice(512, batch, replace=False))
         optimizer.step([w])
         places.append(w.data.copy())
     return np.array(places)
