@@ -86,7 +86,7 @@ dL_dL = 1.0
 #
 # $$\frac{dL}{de} = 2e$$
 #
-# In words: L changes twice as fast as e, times e itself.
+# In words: L changes 2e times as fast as e.
 
 # %%
 dL_de = 2 * e * dL_dL

@@ -24,7 +24,7 @@ from typing import Any
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 
 from pellucid.files import write_text
 
@@ -79,7 +79,8 @@ def execute(notebook: nbformat.NotebookNode, *, short: bool) -> None:
     """Run all cells in a new process, in a folder of its own that is gone afterwards.
 
     Raises:
-        CellExecutionError: a cell gave an error.
+        CellControlSignal: a cell gave an error, or took too long.
+        DeadKernelError: the process ended.
     """
     environment = os.environ | {SHORT: "1" if short else "0"}
     with tempfile.TemporaryDirectory(prefix="pellucid-notebook-") as folder:
@@ -144,7 +145,7 @@ def run(source: Path, *, short: bool) -> list[str]:
     notebook = read(source)
     try:
         execute(notebook, short=short)
-    except CellExecutionError as error:
+    except (CellControlSignal, DeadKernelError) as error:
         plain = COLOURS.sub("", str(error))
         return [f"{source.name}: expected cells without errors, got\n{plain}"]
     wrong = [f"{source.name}: {complaint}" for complaint in bad_outputs(notebook)]

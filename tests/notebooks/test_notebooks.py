@@ -125,6 +125,7 @@ def test_short_mode_reaches_the_notebook_and_writes_nothing(planted: Path) -> No
     ("code", "said"),
     [
         ("1 / 0", "ZeroDivisionError"),
+        ("import os\nos._exit(1)", "died"),
         ("import warnings\nwarnings.warn('doubtful')", "expected no warnings"),
         ("print('see /ho' + 'me/ada/data')", "expected nothing of the machine, got '/ho" + "me/a'"),
         ("object()", "expected nothing of the machine, got '0x"),
