@@ -29,7 +29,7 @@ export PATH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install train moons points saturation xor spiral regression digits mnist fashion \
-        test lint types bench readme lock clean
+        notebooks test lint types bench readme lock clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.12] [ARGS='options for the command']"
@@ -66,6 +66,9 @@ mnist: $(STAMP) ## example: MNIST (downloads once, or set PELLUCID_DATA)
 
 fashion: $(STAMP) ## example: Fashion-MNIST (downloads once, or set PELLUCID_DATA)
 	$(PY) examples/fashion_mnist.py $(ARGS)
+
+notebooks: $(STAMP) ## execute the notebooks anew (ARGS='03' for one of them, ARGS=--short for a quick look)
+	$(PY) tools/notebooks.py $(ARGS)
 
 test: $(STAMP) ## run the tests on all cores
 	$(PY) -m pytest -n auto $(ARGS)
