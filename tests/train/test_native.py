@@ -174,7 +174,7 @@ def test_all_programs_of_a_model_use_the_threads_of_fit(monkeypatch: pytest.Monk
     trained.fit(X, LABELS, epochs=1, verbose=False, threads=3, validation_data=(X, LABELS))
     trained.evaluate(X, LABELS)
     trained.predict(X)
-    assert len(seen) == 5  # by batch and by rows, validation, and two more
+    assert len(seen) == 4  # by batch and by rows; what the loss takes, and outputs
     assert set(seen) == {3}
 
 
@@ -191,3 +191,18 @@ def test_predictions_are_compiled_or_not(function: str) -> None:
     steering(X, compile=False)
     with pytest.raises(TraceError, match=r"test_native.py:\d+"):
         steering(X, compile=True)
+
+
+def test_programs_that_predict_are_kept_and_follow_the_network() -> None:
+    trained = model()
+    x = np.concatenate([X, X])
+    first = trained.predict(x, batch_size=70)
+    trained.fit(X, LABELS, epochs=1, batch_size=16, seed=0, verbose=False)
+    second = trained.predict(x, batch_size=70)
+    assert not np.allclose(first, second)
+    eager = trained.predict(x, batch_size=70, compile=False)
+    np.testing.assert_allclose(second, eager, rtol=1e-5, atol=1e-6)
+    assert len(trained._forwards) == 1
+    trained.network = model().network
+    np.testing.assert_allclose(trained.predict(x, batch_size=70), first, rtol=1e-5, atol=1e-6)
+    assert len(trained._forwards) == 1

@@ -84,10 +84,11 @@ class Model:
         self._native: native.Compile = False
         self._threads = 1
         self._program: native.NativeStep | None = None
+        self._forwards: dict[Any, native.NativeForward] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy takes over: not the compiled step, which belongs to this network."""
-        return vars(self) | {"_program": None}
+        return vars(self) | {"_program": None, "_forwards": {}}
 
     # training
 
@@ -304,8 +305,7 @@ class Model:
                 f"expected a loss of probabilities for predict_proba, got "
                 f"{type(self.loss).__name__}; use {fix}"
             )
-        link = self.loss.link()
-        return self._run(lambda x: link(self._prediction(x)), x, batch_size, compile)
+        return self._run(self._chances, x, batch_size, compile)
 
     def predict_classes(
         self,
@@ -346,7 +346,7 @@ class Model:
     def copy(self) -> Self:
         """Return another model of the same state, whose training leaves this one as it is."""
         other = copy.copy(self)
-        other._program = None
+        other._program, other._forwards = None, {}
         parts = copy.deepcopy((self.network, self.loss, self.optimizer))
         other.network, other.loss, other.optimizer = parts
         return other
@@ -448,6 +448,22 @@ class Model:
         """Return what checks data against the network and the loss there are now."""
         return Intake(self.network, self.loss, self._prediction, self.metrics)
 
+    def _chances(self, x: Tensor) -> Tensor:
+        """Return probabilities of what the loss takes."""
+        return self.loss.link()(self._prediction(x))
+
+    def _forward(
+        self, function: Callable[[Tensor], Tensor], choice: Compile, size: int
+    ) -> Callable[[Array], Array]:
+        """Return what computes a function of the network, through programs that are kept."""
+        key = function, self.network, type(self.loss), self._threads
+        if key not in self._forwards:
+            stale = [known for known in self._forwards if known[1:] != key[1:]]
+            for known in stale:
+                del self._forwards[known]
+            self._forwards[key] = native.NativeForward(function, self.network, self._threads)
+        return self._forwards[key].batches(choice, size)
+
     def _run(
         self,
         function: Callable[[Tensor], Tensor],
@@ -458,8 +474,7 @@ class Model:
         """Return the function's output for all examples, batch by batch, in evaluation mode."""
         size = positive("batch_size", batch_size)
         examples = self._intake().only_examples(x, size)
-        choice = native.checked(choice)
-        forward = native.NativeForward(function, self.network, choice, size, self._threads)
+        forward = self._forward(function, native.checked(choice), size)
         outputs = []
         with in_mode(self.network, training=False), no_grad(), quiet():
             for part in examples:
@@ -470,8 +485,7 @@ class Model:
     def _score(self, source: Source, choice: Compile) -> dict[str, float]:
         """Return loss and metrics over all batches of an epoch, in evaluation mode."""
         size = source.batch_size if isinstance(source, FromArrays) else 0
-        function, threads = self._prediction, self._threads
-        forward = native.NativeForward(function, self.network, choice, size, threads)
+        forward = self._forward(self._prediction, choice, size)
         tally = Tally(self.loss, self.metrics)
         with in_mode(self.network, training=False), no_grad(), quiet():
             for batch in source.epoch():

@@ -207,38 +207,42 @@ class NativeForward:
     Args:
         function: of a batch of examples, in evaluation mode.
         network: whose state it reads.
-        choice: whether to: "auto" goes on without where there is no program.
-        size: of a whole batch. A program for the last, shorter one would most often serve only
-            once, so "auto" leaves it to eager execution.
         threads: how many to use; by default one for each core.
     """
 
     def __init__(
-        self,
-        function: Callable[[Tensor], Any],
-        network: Module,
-        choice: Compile,
-        size: int,
-        threads: int | None,
+        self, function: Callable[[Tensor], Any], network: Module, threads: int | None
     ) -> None:
-        self.function, self.choice, self.size = function, choice, size
-        self.program = compiled(function, network, threads=threads)
+        self.function, self.program = function, compiled(function, network, threads=threads)
 
-    def __call__(self, x: Array) -> Array:
-        """Return the output for examples."""
-        if self.choice is True or (self.choice == "auto" and len(x) == self.size):
-            try:
-                bound = self.program.bound(x)
-                if bound.traced.program is None:
-                    raise UnsupportedError(f"expected what compiles: {bound.traced.reason}")
-                result = bound.attempt(x)
-                result.commit()
-                return as_tensor(result.value).data
-            except (TraceError, UnsupportedError):
-                if self.choice is True:
-                    raise
-                self.choice = False
-        return as_tensor(self.function(Tensor(x))).data
+    def batches(self, choice: Compile, size: int) -> Callable[[Array], Array]:
+        """Return what computes the output for examples.
+
+        With "auto" it does without where there is no program, and leaves what is not a whole batch
+        of ``size`` to eager execution: a program for the last one would most often serve only once.
+        """
+        helpless = False
+
+        def output(x: Array) -> Array:
+            nonlocal helpless
+            if choice is True or (choice == "auto" and len(x) == size and not helpless):
+                try:
+                    return self._native(x)
+                except (TraceError, UnsupportedError):
+                    if choice is True:
+                        raise
+                    helpless = True
+            return as_tensor(self.function(Tensor(x))).data
+
+        return output
+
+    def _native(self, x: Array) -> Array:
+        bound = self.program.bound(x)
+        if bound.traced.program is None:
+            raise UnsupportedError(f"expected what compiles: {bound.traced.reason}")
+        result = bound.attempt(x)
+        result.commit()
+        return as_tensor(result.value).data
 
 
 def arrays_in(batch: Batch) -> tuple[Array, ...]:
