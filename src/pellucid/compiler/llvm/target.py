@@ -71,9 +71,9 @@ def host() -> Target:
         return Target(name, flags, vector_bytes=64, registers=32, fma=True)
     if "avx" in has:
         return Target(name, flags, vector_bytes=32, registers=16, fma="fma" in has)
-    if "sse2" in has:
-        return Target(name, flags, vector_bytes=16, registers=16, fma="fma" in has)
-    return Target(name, flags, vector_bytes=16, registers=32, fma=True)  # 64-bit ARM: NEON
+    if llvm.get_default_triple().startswith(("aarch64", "arm64")):
+        return Target(name, flags, vector_bytes=16, registers=32, fma=True)  # NEON
+    return Target(name, flags, vector_bytes=16, registers=16, fma="fma" in has)
 
 
 def unavailable() -> str:
