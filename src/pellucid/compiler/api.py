@@ -20,6 +20,7 @@ from pellucid.compiler.bound import (
     Bound,
     Rebuild,
     Result,
+    Spare,
     Traced,
     number,
     tracing,
@@ -47,7 +48,7 @@ class Compiled:
         self.function, self.state, self.native = function, tuple(state), native
         self.threads = threads
         self._programs: OrderedDict[Any, Bound] = OrderedDict()
-        self._spares: dict[str, Array] = {}  # memory for new state, which all programs share
+        self._spares: dict[str, Spare] = {}  # memory for new state, which all programs share
         self._guard = Guard()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

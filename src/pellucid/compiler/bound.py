@@ -18,13 +18,14 @@ import numpy as np
 from pellucid.arrays import Array
 from pellucid.compiler.arguments import arrays_of
 from pellucid.compiler.cells import Cell
-from pellucid.compiler.frame import Frame
+from pellucid.compiler.frame import Frame, address
 from pellucid.compiler.graph import Graph, Node
 from pellucid.compiler.interpret import interpret
 from pellucid.compiler.program import Program, fitting
 from pellucid.compiler.threads import Guard
 
 Rebuild = Callable[[Mapping[str, Array]], Any]
+Spare = tuple[Array, int]  # an array that may be written, and its address
 untraced = Guard().alone  # calls what looks at state, or traces: not two at once
 tracing: set[int] = set()  # threads that trace
 NEW = "new "  # in front of a cell's name, the output that is its new value
@@ -46,14 +47,23 @@ class Traced:
 
 @dataclass(eq=False)
 class Slot:
-    """A piece of state: its cell, the value that was there last, and the array that holds it."""
+    """A piece of state: its cell, the value that was there last, and the array that holds it.
+
+    The array stands beside its address, which takes longer to ask for than to remember; both change
+    at once, since Ctrl-C may come at any time.
+    """
 
     name: str
     cell: Cell
     read: Node
     written: Any  # a node, None if it never changes
     value: Any = None
-    array: Any = None  # none before the first call
+    held: tuple[Any, int] = (None, 0)  # no array before the first call
+
+    @property
+    def array(self) -> Any:
+        """The array that holds it."""
+        return self.held[0]
 
 
 @dataclass(frozen=True)
@@ -63,21 +73,22 @@ class Result:
     value: Any
     state: Mapping[str, Array]
     bound: Bound
+    places: Mapping[str, int]  # the addresses of what is new
 
     def commit(self) -> None:
         """Take over the new state."""
-        self.bound.take_over(self.state)
+        self.bound.take_over(self.state, self.places)
 
 
 class Bound:
     """A program and the state that it reads and writes.
 
-    ``spares`` are arrays by the name of their cell that may be written. Programs that have these
-    and their state in common share a ``guard``.
+    ``spares`` are arrays by the name of their cell that may be written, with their addresses.
+    Programs that have these and their state in common share a ``guard``.
     """
 
     def __init__(
-        self, traced: Traced, cells: Mapping[str, Cell], spares: dict[str, Array], guard: Guard
+        self, traced: Traced, cells: Mapping[str, Cell], spares: dict[str, Spare], guard: Guard
     ) -> None:
         self.traced, self.cells, self._spares, self._guard = traced, cells, spares, guard
         program = traced.program
@@ -125,9 +136,9 @@ class Bound:
             )
         return self._guard.alone(self._repeat, steps, given, along, status)
 
-    def take_over(self, state: Mapping[str, Array]) -> None:
+    def take_over(self, state: Mapping[str, Array], places: Mapping[str, int]) -> None:
         """Put new state into its place, and keep the arrays of the old one for the next call."""
-        self._guard.alone(self._take_over, state)
+        self._guard.alone(self._take_over, state, places)
 
     def _attempt(self, given: Mapping[str, Array]) -> Result:
         if self.traced.program is None:
@@ -137,24 +148,26 @@ class Bound:
         found = {name: np.empty(n.shape, n.dtype) for name, n in self.results.items()}
         for name, array in found.items():
             self._frame.point(self.results[name], array)
-        state = {slot.name: self._spare(slot) for slot in self._changing}
+        state, places = {}, {}
         for slot in self._changing:
-            self._frame.point(slot.written, state[slot.name])
+            state[slot.name], place = self._spare(slot)
+            places[slot.name] = place
+            self._frame.point_to(slot.written, place)
         self._frame.run()
         del arguments
-        return Result(self.traced.rebuild(found), state, self)
+        return Result(self.traced.rebuild(found), state, self, places)
 
     def _repeat(
         self, steps: int, given: Mapping[str, Array], along: Sequence[str], status: str
     ) -> tuple[int, dict[str, Array]]:
         untraced(self._look)
-        state = {slot.name: self._spare(slot) for slot in self._changing}
+        state = {slot.name: self._spare(slot)[0] for slot in self._changing}
         found = {name: np.empty((steps, *n.shape), n.dtype) for name, n in self.results.items()}
         made = self._loop(steps, given, along, state, found, status)
         if made < steps:  # the last one may have written over the state: go there again
             self._loop(made, given, along, state, found, status)
         if made:
-            self._take_over(state)
+            self._take_over(state, {})
         return made, found
 
     def _loop(
@@ -196,14 +209,14 @@ class Bound:
         del arguments, moving
         return made
 
-    def _take_over(self, state: Mapping[str, Array]) -> None:
+    def _take_over(self, state: Mapping[str, Array], places: Mapping[str, int]) -> None:
         try:
-            self._put(state)
+            self._put(state, places)
         except BaseException:  # Ctrl-C: no update is left half made
-            self._put(state)
+            self._put(state, places)
             raise
 
-    def _put(self, state: Mapping[str, Array]) -> None:
+    def _put(self, state: Mapping[str, Array], places: Mapping[str, int]) -> None:
         """Put new state into its place; the same once more changes nothing."""
         if self.traced.program is None:
             for name, array in state.items():
@@ -212,17 +225,19 @@ class Bound:
         for name, array in state.items():
             slot = self._slots[name]
             put(slot.cell, array)
-            old, slot.array, slot.value = slot.array, array, slot.cell.get()
-            self._frame.point(slot.read, array)
-            if old is not array and is_whole(old):
-                self._spares[name] = old
+            if slot.array is not array:
+                if is_whole(slot.array):
+                    self._spares[name] = slot.held
+                slot.held = array, places.get(name) or address(array)
+            slot.value = slot.cell.get()
+            self._frame.point_to(slot.read, slot.held[1])
 
     def _interpreted(self, given: Mapping[str, Array]) -> Result:
         cells = self.cells.items()
         state = untraced(lambda: {name: number(cell.get()) for name, cell in cells})
         found = interpret(self.traced.graph, {**state, **given})
         new = {name: found[NEW + name] for name in self.cells if NEW + name in found}
-        return Result(self.traced.rebuild(found), new, self)
+        return Result(self.traced.rebuild(found), new, self, {})
 
     def _look(self) -> None:
         """Point to the state as it is now, where it is another than after the last call."""
@@ -230,9 +245,9 @@ class Bound:
             value = slot.cell.get()
             if value is slot.value and slot.array is not None:
                 continue
-            slot.array = fitting(slot.name, slot.read, {slot.name: number(value)})
-            slot.value = value if slot.array is value or slot.cell.weak else None
-            self._frame.point(slot.read, slot.array)
+            array = fitting(slot.name, slot.read, {slot.name: number(value)})
+            slot.held = array, self._frame.point(slot.read, array)
+            slot.value = value if array is value or slot.cell.weak else None
 
     def _point(self, given: Mapping[str, Array]) -> list[Array]:
         """Point to the arguments; return what must be kept while the program runs."""
@@ -242,12 +257,15 @@ class Bound:
             self._frame.point(node, arrays[-1])
         return arrays
 
-    def _spare(self, slot: Slot) -> Array:
+    def _spare(self, slot: Slot) -> Spare:
         """Return an array for a new value of a piece of state, an old one if nobody holds it."""
-        held = [self._spares.pop(slot.name, None)]
+        array, place = self._spares.pop(slot.name, (None, 0))
+        held = [array]
+        del array
         if held[0] is None or not alike(held[0], slot.written) or holders(held) > ALONE:
-            return np.empty(slot.written.shape, slot.written.dtype)
-        return held[0]
+            new = np.empty(slot.written.shape, slot.written.dtype)
+            return new, address(new)
+        return held[0], place
 
 
 def put(cell: Cell, array: Any) -> None:

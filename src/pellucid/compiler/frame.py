@@ -63,9 +63,15 @@ class Frame:
             ends=address(ends), claimed=address(claims), count=count, crew=crew,
         )  # fmt: skip
 
-    def point(self, node: Node, array: Array) -> None:
-        """Let a node of the program lie in an array, in one piece."""
-        self.table[self.place[node]] = address(array)
+    def point(self, node: Node, array: Array) -> int:
+        """Let a node of the program lie in an array, in one piece; return its address."""
+        found = address(array)
+        self.table[self.place[node]] = found
+        return found
+
+    def point_to(self, node: Node, place: int) -> None:
+        """Let a node of the program lie at an address, for those who know it already."""
+        self.table[self.place[node]] = place
 
     def run(self) -> None:
         """Run the program once."""
