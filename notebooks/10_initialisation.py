@@ -248,9 +248,7 @@ for name, start in starts.items():
     model = models[name] = train.Model(
         deep("tanh", start), "cross_entropy", optim.SGD(0.05), ["accuracy"]
     )
-    history = model.fit(
-        digits.train.x, digits.train.y, epochs=size(30, 6), seed=0, verbose=False
-    )
+    history = model.fit(digits.train.x, digits.train.y, epochs=size(30, 6), seed=0, verbose=False)
     courses[name] = history["loss"]
     accuracy = model.evaluate(digits.test.x, digits.test.y)["accuracy"]
     print(f"{name:<20} last loss {courses[name][-1]:.3f}, test accuracy {accuracy:.3f}")
@@ -335,9 +333,7 @@ for name, block in inside.items():
         nn.Dense(64, 50, "tanh"), *(block() for _ in range(9)), nn.Dense(50, 10), rng=0
     )
     model = train.Model(network, "cross_entropy", optim.SGD(0.05), ["accuracy"])
-    history = model.fit(
-        digits.train.x, digits.train.y, epochs=size(20, 4), seed=0, verbose=False
-    )
+    history = model.fit(digits.train.x, digits.train.y, epochs=size(20, 4), seed=0, verbose=False)
     rescued[name] = model.evaluate(digits.test.x, digits.test.y)["accuracy"]
     print(f"{name:<11} test accuracy {rescued[name]:.3f}")
 assert rescued["as it is"] < size(0.3, 0.4) < min(rescued["normalised"], rescued["residual"])

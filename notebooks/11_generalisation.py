@@ -56,9 +56,7 @@ def trained(hidden=100, epochs=500, rate=0.01, x=few.x, y=few.y, penalty=None, d
         nn.Dense(hidden, 2),
         rng=0,
     )
-    model = train.Model(
-        network, "cross_entropy", optim.Adam(rate), ["accuracy"], penalty=penalty
-    )
+    model = train.Model(network, "cross_entropy", optim.Adam(rate), ["accuracy"], penalty=penalty)
     epochs = size(epochs, max(20, epochs // 10))
     return model, model.fit(x, y, epochs=epochs, seed=0, verbose=False, **how)
 
