@@ -53,7 +53,7 @@ for name, start in (("constant", initialisers.constant(0.5)), ("random", "xavier
     different[name] = len(np.unique(columns.round(4), axis=0))
     accuracy = model.evaluate(moons.x, moons.y)["accuracy"]
     print(f"{name:<9} {different[name]} different units, accuracy {accuracy:.3f}")
-assert different["constant"] == 1 and different["random"] == 8
+assert different == {"constant": 1, "random": 8}
 
 # %% [markdown]
 # ## 2. One layer: how a sum grows
@@ -145,8 +145,8 @@ plot(lines, "layer", "standard deviation of its output")
 #
 # $$\frac{\partial L}{\partial x} = \Big(\frac{\partial L}{\partial h} \odot (1 - h^2)\Big) W^T.$$
 #
-# In words: the gradient is damped by the slope of the activation, then spread over the inputs by the
-# weights. Where tanh is flat, $1 - h^2$ is nearly 0, and nothing passes. Where the weights are
+# In words: the gradient is damped by the slope of the activation, then spread over the inputs by
+# the weights. Where tanh is flat, $1 - h^2$ is nearly 0, and nothing passes. Where the weights are
 # small, they shrink what passes. Either way the lower layers hear nothing: the **vanishing
 # gradient**.
 
@@ -176,12 +176,14 @@ plot(back, "layer", "size of the gradient there")
 #
 # ## 5. Xavier's compromise
 #
-# Forward we want $n_\text{in} \operatorname{Var}(w) = 1$; backward, where a unit feeds $n_\text{out}$
-# others, $n_\text{out} \operatorname{Var}(w) = 1$. Glorot (Xavier) and Bengio, 2010, take the mean:
+# Forward we want $n_\text{in} \operatorname{Var}(w) = 1$; backward, where a unit feeds
+# $n_\text{out}$ others, $n_\text{out} \operatorname{Var}(w) = 1$. Glorot (Xavier) and Bengio, 2010,
+# take the mean:
 #
 # $$\operatorname{Var}(w) = \frac{2}{n_\text{in} + n_\text{out}}.$$
 #
-# A uniform distribution over $[-b, b]$ has variance $b^2 / 3$, so $b = \sqrt{3 \operatorname{Var}(w)}$.
+# A uniform distribution over $[-b, b]$ has variance $b^2 / 3$, so $b = \sqrt{3
+# \operatorname{Var}(w)}$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -261,8 +263,8 @@ plot(courses, "epoch", "training loss", log_scale=False)
 #
 # ## 8. Seeing it without a picture
 #
-# `viz.gradient_flow` draws how much gradient reaches each parameter. Here for the small start, before
-# any training: first the biases, whose gradient is the sum of what arrives at their layer.
+# `viz.gradient_flow` draws how much gradient reaches each parameter. Here for the small start,
+# before any training: first the biases, whose gradient is the sum of what arrives at their layer.
 
 # %%
 sick = train.Model(deep("tanh", starts["N(0, 0.01²), small"]), "cross_entropy", optim.SGD(0.05))
@@ -271,9 +273,9 @@ arrived = {path: tensor.grad for path, tensor in sick.network.named_parameters()
 viz.gradient_flow({path: g for path, g in arrived.items() if "bias" in path})
 
 # %% [markdown]
-# The gradient of a *weight* is a product, $\partial L / \partial W = x^T \, \partial L / \partial z$:
-# what comes in from below, times what arrives from above. At the bottom the gradient is lost, at the
-# top the input. So no weight learns anything, in any layer:
+# The gradient of a *weight* is a product, $\partial L / \partial W = x^T \, \partial L / \partial
+# z$: what comes in from below, times what arrives from above. At the bottom the gradient is lost,
+# at the top the input. So no weight learns anything, in any layer:
 
 # %%
 for path in ("layers.0.weight", "layers.5.weight", "layers.10.weight"):
@@ -306,11 +308,11 @@ assert falls["sigmoid"][0] / falls["sigmoid"][-1] < 1e-3
 # %% [markdown]
 # ## 10. Two more remedies
 #
-# **Normalisation** rescales every unit to mean 0 and variance 1 over the batch, whatever the weights
-# do (Ioffe and Szegedy, 2015). **Residual connections** add a layer's input to its output,
-# $y = x + f(x)$, so that the gradient has a way down that no weight can shrink:
-# $\partial y / \partial x = 1 + f'(x)$ (He et al., 2016). Both make training forgiving: here with
-# weights that are far too small.
+# **Normalisation** rescales every unit to mean 0 and variance 1 over the batch, whatever the
+# weights do (Ioffe and Szegedy, 2015). **Residual connections** add a layer's input to its output,
+# $y = x + f(x)$, so that the gradient has a way down that no weight can shrink: $\partial y /
+# \partial x = 1 + f'(x)$ (He et al., 2016). Both make training forgiving: here with weights that
+# are far too small.
 
 # %%
 small = starts["N(0, 0.01²), small"]

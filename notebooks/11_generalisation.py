@@ -14,9 +14,9 @@
 # %% [markdown]
 # # 11 Generalisation
 #
-# A network that knows its training rows by heart has learned nothing yet. What counts is the error on
-# rows that it never saw. This notebook makes the gap between the two visible, and then closes it in
-# five ways: more data, smaller networks, penalties, dropout and early stopping. Notebook 10 came
+# A network that knows its training rows by heart has learned nothing yet. What counts is the error
+# on rows that it never saw. This notebook makes the gap between the two visible, and then closes it
+# in five ways: more data, smaller networks, penalties, dropout and early stopping. Notebook 10 came
 # before: how to make a network learn at all.
 
 # %%
@@ -38,15 +38,15 @@ def size(full, short):
 # ## 1. By heart
 #
 # Sixty points of two moons, with so much noise that the classes overlap: no rule can be right about
-# all of them. A large network tries all the same. Another 2,000 points, which it never sees, tell what
-# its rule is worth.
+# all of them. A large network tries all the same. Another 2,000 points, which it never sees, tell
+# what its rule is worth.
 
 # %%
 few = data.moons(60, noise=0.35, seed=1)
 unseen = data.moons(2000, noise=0.35, seed=2)
 
 
-def trained(hidden=100, epochs=500, rate=0.01, x=few.x, y=few.y, penalty=None, dropout=0.0, **how):
+def trained(hidden=100, epochs=400, rate=0.01, x=few.x, y=few.y, penalty=None, dropout=0.0, **how):
     """Return a network with two hidden layers, trained on the points, and its history."""
     network = nn.Sequential(
         nn.Dense(2, hidden, "relu"),
@@ -79,10 +79,11 @@ course.plot()
 
 # %% [markdown]
 # The training loss goes to nothing. The loss on unseen points falls first, then rises without end.
-# This is **overfitting**: after the first epochs the network learns the noise of these sixty points.
+# This is **overfitting**: after the first epochs the network learns the noise of these sixty
+# points.
 #
-# Why does the loss rise so much more than the accuracy falls? The cross-entropy of a wrong answer is
-# $-\ln p$ of the true class, and the network becomes ever surer, of its mistakes as well.
+# Why does the loss rise so much more than the accuracy falls? The cross-entropy of a wrong answer
+# is $-\ln p$ of the true class, and the network becomes ever surer, of its mistakes as well.
 
 # %%
 chances = wild.predict_proba(unseen.x)
@@ -115,9 +116,9 @@ print(f"all coins on test:                   {on_test.mean():.2f}")
 assert on_validation[best] > 0.6
 
 # %% [markdown]
-# So: the training part fits the weights, the validation part chooses settings, the test part is used
-# once. In the sections below the 2,000 unseen points show what each remedy does. They choose nothing
-# here; the strengths of the remedies were fixed beforehand.
+# So: the training part fits the weights, the validation part chooses settings, the test part is
+# used once. In the sections below the 2,000 unseen points show what each remedy does. They choose
+# nothing here; the strengths of the remedies were fixed beforehand.
 #
 # ## 3. More data
 #
@@ -142,8 +143,8 @@ style.legend_above(ax, [("seen", seen), ("unseen", new)], columns=2)
 figure
 
 # %% [markdown]
-# The two curves approach each other. The gap between them is what overfitting costs; what is left is
-# the noise, which nobody can predict.
+# The two curves approach each other. The gap between them is what overfitting costs; what is left
+# is the noise, which nobody can predict.
 #
 # ## 4. A smaller network
 #
@@ -166,8 +167,8 @@ for hidden in (4, 100):
 # $$L + \lambda \sum_i w_i^2, \qquad \text{with gradient} \quad
 # \frac{\partial L}{\partial w_i} + 2 \lambda w_i.$$
 #
-# In words: every weight is pulled towards zero, in proportion to its size. What the data do not hold
-# up shrinks. Biases are left alone.
+# In words: every weight is pulled towards zero, in proportion to its size. What the data do not
+# hold up shrinks. Biases are left alone.
 
 # %%
 tame, _ = trained(penalty=nn.L2(0.003))
@@ -194,8 +195,8 @@ for strength in (0.0001, 0.001, 0.01, 0.1):
 # ## 6. L1: many weights should be zero
 #
 # The **L1 penalty** adds $\lambda \sum_i |w_i|$. Its gradient is $\lambda$ times the sign of the
-# weight: the pull does not weaken as the weight gets small, so that it arrives at zero. That chooses
-# *features*. Here only two of thirty inputs matter; the other 28 are noise.
+# weight: the pull does not weaken as the weight gets small, so that it arrives at zero. That
+# chooses *features*. Here only two of thirty inputs matter; the other 28 are noise.
 
 # %%
 rng = np.random.default_rng(0)
@@ -219,10 +220,10 @@ assert small >= 26  # with L1
 #
 # ## 7. Dropout: no unit may rely on another
 #
-# In training, **dropout** sets each number to 0 with probability $p$, anew for every row, and divides
-# the others by $1 - p$. The mean stays what it was: $(1 - p) \cdot \frac{x}{1 - p} = x$. In evaluation
-# it does nothing. A unit cannot count on its neighbours being there, so that each must be of use by
-# itself (Srivastava et al., 2014).
+# In training, **dropout** sets each number to 0 with probability $p$, anew for every row, and
+# divides the others by $1 - p$. The mean stays what it was: $(1 - p) \cdot \frac{x}{1 - p} = x$. In
+# evaluation it does nothing. A unit cannot count on its neighbours being there, so that each must
+# be of use by itself (Srivastava et al., 2014).
 
 # %%
 drop = nn.Dropout(0.25, rng=0)
@@ -256,8 +257,8 @@ tell("without", wild)
 assert early_loss < wild_loss
 
 # %% [markdown]
-# It saves time, and costs nothing but those rows. With only a few of them the moment it chooses would
-# be a matter of luck.
+# It saves time, and costs nothing but those rows. With only a few of them the moment it chooses
+# would be a matter of luck.
 #
 # ## 9. On real data
 #
@@ -295,8 +296,8 @@ for name, recipe in recipes.items():
           f"accuracy {reached[name]['accuracy']:.3f}")  # fmt: skip
 
 # %% [markdown]
-# Differences in accuracy of less than two standard errors (notebook 13 explains them) may be chance.
-# The loss sees more: it also counts how sure the answers were.
+# Differences in accuracy of less than two standard errors (notebook 13 explains them) may be
+# chance. The loss sees more: it also counts how sure the answers were.
 
 # %%
 p = reached["nothing"]["accuracy"]
@@ -305,7 +306,8 @@ print(f"two standard errors: {2 * np.sqrt(p * (1 - p) / len(parts.test)):.3f}")
 # %% [markdown]
 # ## What to remember
 #
-# - The training loss says how well a network remembers, the validation loss how well it understands.
+# - The training loss says how well a network remembers, the validation loss how well it
+#   understands.
 # - What decided anything can no longer judge: three parts.
 # - L2 shrinks all weights in proportion, L1 makes many zero, dropout makes units independent, early
 #   stopping takes the best moment.

@@ -23,7 +23,9 @@ import os
 import tempfile
 import time
 import warnings
+from itertools import pairwise
 from math import log, sqrt
+from pathlib import Path
 
 import numpy as np
 
@@ -73,8 +75,8 @@ gallery(digits.x[:16], digits.y[:16], digits.image_shape)
 # %% [markdown]
 # ## 2. Split before anything else
 #
-# Three parts, three purposes. The network learns from the **training** part. We choose settings, and
-# the moment to stop, by the **validation** part. The **test** part is opened once, at the end:
+# Three parts, three purposes. The network learns from the **training** part. We choose settings,
+# and the moment to stop, by the **validation** part. The **test** part is opened once, at the end:
 # whatever was chosen by looking at it would look better than it is. The split is random, and every
 # class keeps its share.
 
@@ -102,8 +104,8 @@ print(f"training: mean {abs(x.mean()):.4f}, standard deviation {x.std():.3f}")
 print(f"test:     mean {tx.mean():.4f}, standard deviation {tx.std():.3f}, near but not equal")
 
 # %% [markdown]
-# The training rows do not come to a deviation of exactly 1: some corner pixels are 0 in every image.
-# They are divided by 1 and stay 0.
+# The training rows do not come to a deviation of exactly 1: some corner pixels are 0 in every
+# image. They are divided by 1 and stay 0.
 
 # %%
 print("pixels that never change:", int((parts.train.x.std(axis=0) == 0).sum()))
@@ -127,12 +129,12 @@ model = train.Model(network(64), "cross_entropy", optim.Adam(1e-3), metrics=["ac
 print(model.summary())
 
 # %% [markdown]
-# A dense layer from $n$ to $m$ numbers has a weight for every pair and a bias for every output:
-# $nm + m$ parameters. Counted by hand:
+# A dense layer from $n$ to $m$ numbers has a weight for every pair and a bias for every output: $nm
+# + m$ parameters. Counted by hand:
 
 # %%
 sizes = [64, 128, 64, 10]
-by_hand = [n * m + m for n, m in zip(sizes, sizes[1:], strict=False)]
+by_hand = [n * m + m for n, m in pairwise(sizes)]
 print(by_hand, "together", sum(by_hand))
 assert sum(by_hand) == sum(p.size for p in model.network.parameters())
 
@@ -151,10 +153,10 @@ print(f"accuracy {before['accuracy']:.3f}, that of guessing 0.100")
 # %% [markdown]
 # ## 5. Train
 #
-# In every epoch the rows are shuffled and cut into batches of 32; each batch gives one update. After
-# every epoch the validation part is judged, without learning from it. As long as its loss falls, what
-# is learned holds for rows that were not learned from. Here it falls to the end; notebook 11 shows
-# what to do where it rises.
+# In every epoch the rows are shuffled and cut into batches of 32; each batch gives one update.
+# After every epoch the validation part is judged, without learning from it. As long as its loss
+# falls, what is learned holds for rows that were not learned from. Here it falls to the end;
+# notebook 11 shows what to do where it rises.
 
 # %%
 start = time.perf_counter()
@@ -281,9 +283,9 @@ print(f"two standard errors: {2 * error:.4f}")
 model.preprocessing = scaler
 model.class_names = list(digits.class_names)
 with tempfile.TemporaryDirectory() as folder:
-    path = os.path.join(folder, "digits.safetensors")
+    path = Path(folder, "digits.safetensors")
     model.save(path)
-    print(f"{os.path.getsize(path):,} bytes")
+    print(f"{path.stat().st_size:,} bytes")
     again = train.Model.load(path)
 
 scaled = again.preprocessing.transform(parts.test.x)
@@ -347,8 +349,8 @@ course.plot()
 
 # %% [markdown]
 # In the first epochs the validation accuracy lies above that of training, which looks odd. Training
-# is judged while dropout is at work and while the weights still move; validation is judged after the
-# epoch, without dropout. Judged alike, training is ahead:
+# is judged while dropout is at work and while the weights still move; validation is judged after
+# the epoch, without dropout. Judged alike, training is ahead:
 
 # %%
 print(f"training rows, without dropout: {mnist.evaluate(images.x, images.y)['accuracy']:.4f}")

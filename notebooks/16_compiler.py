@@ -15,8 +15,9 @@
 # # 16 How the compiler makes it fast
 #
 # `pellucid.compile` turns a Python function of tensors into machine code. This notebook follows one
-# line, `(x @ w + b).relu()`, all the way down, and then a whole training step. Nothing here is needed
-# to use the library; it is for those who want to know. The networks come from the notebooks before.
+# line, `(x @ w + b).relu()`, all the way down, and then a whole training step. Nothing here is
+# needed to use the library; it is for those who want to know. The networks come from the notebooks
+# before.
 
 # %%
 import os
@@ -49,8 +50,8 @@ def microseconds(function, *arguments, times=200):
 # ## 1. What there is to win
 #
 # Without a compiler, Python asks NumPy for one operation after the other. Each of them is fast, but
-# each costs some time to ask for, and each writes an array that the next one reads again. Between two
-# operations nobody looks ahead. The compiler sees all of them before any is run.
+# each costs some time to ask for, and each writes an array that the next one reads again. Between
+# two operations nobody looks ahead. The compiler sees all of them before any is run.
 #
 # All times here are of the machine that ran this notebook.
 
@@ -76,25 +77,25 @@ print(f"one operation after the other: {microseconds(layer, *tensors):6.1f} us")
 print(f"as one program:                {microseconds(compiled, x, w, b):6.1f} us")
 
 # %% [markdown]
-# One small layer is too little to win anything: to look at the arguments and find the program for them
-# costs more time than three operations do. It pays where more is done in one call, with larger arrays
-# (section 4), or with many operations (section 8).
+# One small layer is too little to win anything: to look at the arguments and find the program for
+# them costs more time than three operations do. It pays where more is done in one call, with larger
+# arrays (section 4), or with many operations (section 8).
 
 # %% [markdown]
 # ## 2. Tracing: the function is run on symbols
 #
-# At the first call, the function is run once with **symbols** in place of arrays. A symbol has a shape
-# and a type, but no numbers. Whatever is asked of it is written down, and another symbol is returned.
-# The result is a *graph*: one line for each operation, with its operands, its shape, and the line of
-# the code that asked for it.
+# At the first call, the function is run once with **symbols** in place of arrays. A symbol has a
+# shape and a type, but no numbers. Whatever is asked of it is written down, and another symbol is
+# returned. The result is a *graph*: one line for each operation, with its operands, its shape, and
+# the line of the code that asked for it.
 
 # %%
 traced = compiled.bound(x, w, b).traced
 print(traced.graph)
 
 # %% [markdown]
-# After that the Python code is not needed any more. A `print` in the function shows it: it runs while
-# the function is traced, and never again.
+# After that the Python code is not needed any more. A `print` in the function shows it: it runs
+# while the function is traced, and never again.
 
 
 # %%
@@ -118,8 +119,8 @@ print("the first one again")
 _ = native_noisy(x)
 
 # %% [markdown]
-# And a function that *decides* by looking at numbers cannot be traced, because a symbol has none. The
-# message names the line.
+# And a function that *decides* by looking at numbers cannot be traced, because a symbol has none.
+# The message names the line.
 
 
 # %%
@@ -144,9 +145,10 @@ print(np.array_equal(chooses(x).data, decides(pellucid.Tensor(x)).data))
 # %% [markdown]
 # ## 3. Passes: the same, with less work
 #
-# A **pass** makes a simpler graph that computes the same. Operations that change nothing are dropped.
-# What is asked for twice is computed once (*sharing*). Here is a function that wastes: it multiplies by
-# 1, and asks twice for the same exponential. The other passes find nothing to do in it.
+# A **pass** makes a simpler graph that computes the same. Operations that change nothing are
+# dropped. What is asked for twice is computed once (*sharing*). Here is a function that wastes: it
+# multiplies by 1, and asks twice for the same exponential. The other passes find nothing to do in
+# it.
 
 
 # %%
@@ -162,8 +164,8 @@ for change in explanation.changes:
         print(change.diff)
 
 # %% [markdown]
-# The graph can be run as it is, by NumPy, one line after the other. That is the *reference* which the
-# tests hold native code against: three ways to the same numbers.
+# The graph can be run as it is, by NumPy, one line after the other. That is the *reference* which
+# the tests hold native code against: three ways to the same numbers.
 
 # %%
 eager = wasteful(pellucid.Tensor(x)).data
@@ -177,9 +179,9 @@ assert np.allclose(native, eager, rtol=1e-5)
 # ## 4. Fusion: fewer ways to memory
 #
 # A processor computes much faster than memory brings numbers. What matters for simple operations is
-# how often each number travels. In a chain such as `x * 2 + 1`, then tanh, then `* x`, NumPy reads and
-# writes a whole array four times. The compiler puts the chain into **one** loop: each number is read
-# once, goes through all of it in a register, and is written once.
+# how often each number travels. In a chain such as `x * 2 + 1`, then tanh, then `* x`, NumPy reads
+# and writes a whole array four times. The compiler puts the chain into **one** loop: each number is
+# read once, goes through all of it in a register, and is written once.
 
 
 # %%
@@ -206,8 +208,8 @@ assert len(explanation.kernels) == 1
 #
 # ## 5. Loops
 #
-# Back to our layer. `explain` shows every stage. Two kernels: the product, and one loop for bias and
-# ReLU together.
+# Back to our layer. `explain` shows every stage. Two kernels: the product, and one loop for bias
+# and ReLU together.
 
 # %%
 explanation = compiled.explain(x, w, b)
@@ -215,10 +217,10 @@ for kernel in explanation.kernels:
     print(kernel, end="\n\n")
 
 # %% [markdown]
-# Read the costs. A product of an $m \times k$ and a $k \times n$ matrix takes $2mnk$ operations: for
-# each of the $mn$ results $k$ products and $k$ sums. It reads $mk + kn$ numbers. So it does much more
-# work for each byte than the loop of bias and ReLU, and the larger the matrices, the more. Products
-# are limited by the processor, simple loops by memory.
+# Read the costs. A product of an $m \times k$ and a $k \times n$ matrix takes $2mnk$ operations:
+# for each of the $mn$ results $k$ products and $k$ sums. It reads $mk + kn$ numbers. So it does
+# much more work for each byte than the loop of bias and ReLU, and the larger the matrices, the
+# more. Products are limited by the processor, simple loops by memory.
 
 # %%
 m, k, n = 32, 64, 10
@@ -228,10 +230,10 @@ print(f"4 (mk + kn) bytes = {4 * (m * k + k * n):,}; counted: {product.read:,}")
 assert product.operations == 2 * m * n * k
 
 # %% [markdown]
-# The product is computed in **tiles**: a small block of the result stays in registers while the sums
-# over $k$ run, so that every number loaded is used several times.
+# The product is computed in **tiles**: a small block of the result stays in registers while the
+# sums over $k$ run, so that every number loaded is used several times.
 #
-# The same as a picture: boxes are operations, frames are kernels.
+# The same as a picture. Each operation names its kernel and the line it comes from.
 
 # %%
 viz.draw_graph(explanation)
@@ -240,8 +242,8 @@ viz.draw_graph(explanation)
 # ## 6. Vectors, and LLVM's language
 #
 # A modern processor has *vector* registers. One instruction adds 4, 8 or 16 numbers at a time,
-# depending on the machine. The compiler writes its loops for the vectors it finds, in the language of
-# LLVM, the tool that also stands behind many C compilers. This is the loop of bias and ReLU:
+# depending on the machine. The compiler writes its loops for the vectors it finds, in the language
+# of LLVM, the tool that also stands behind many C compilers. This is the loop of bias and ReLU:
 
 # %%
 target = explanation.program.target
@@ -281,9 +283,9 @@ print(f"{len(whole):,} bytes for the whole program, both kernels and what calls 
 #
 # ## 8. A whole training step
 #
-# Forward pass, loss, backward pass and Adam's update are Python code like any other: the tape asks for
-# operations too. So all of it can be traced into **one** program. What the step changes beside its
-# result is named in `state`: the parameters, and the optimiser's memory.
+# Forward pass, loss, backward pass and Adam's update are Python code like any other: the tape asks
+# for operations too. So all of it can be traced into **one** program. What the step changes beside
+# its result is named in `state`: the parameters, and the optimiser's memory.
 
 # %%
 digits = data.digits()
@@ -330,8 +332,8 @@ print(f"as one program:        {microseconds(native_step, xb, yb):7.0f} us")
 
 # %% [markdown]
 # Which kernels do the work? Almost all operations are in the products of matrices, and there are as
-# many as the mathematics of notebook 07 says: one a layer forward, two a layer backward, except that
-# the first layer need not say how the loss depends on the images.
+# many as the mathematics of notebook 07 says: one a layer forward, two a layer backward, except
+# that the first layer need not say how the loss depends on the images.
 
 # %%
 products = [k for k in explanation.kernels if "matmul" in k.rows[0].call]
@@ -350,9 +352,9 @@ print("\n".join(row.call for row in update.rows))
 # %% [markdown]
 # ## 9. Memory that takes turns
 #
-# Results between kernels lie in one piece of memory, the **arena**. A result that nobody will read any
-# more makes room for another. Here for eight layers on one thread; a line is a result, and its marks
-# are the kernels from the first that needs it to the last.
+# Results between kernels lie in one piece of memory, the **arena**. A result that nobody will read
+# any more makes room for another. Here for eight layers on one thread; a line is a result, and its
+# marks are the kernels from the first that needs it to the last.
 
 # %%
 deep = nn.Sequential(*(nn.Dense(64, 64, "relu") for _ in range(8)), rng=0)
@@ -362,12 +364,14 @@ assert forward.program.arena.size < forward.without_reuse / 3
 
 # %% [markdown]
 # Two pieces of memory serve all eight layers. A backward pass needs the results of the forward pass
-# again, and threads that work side by side need memory of their own, so that there is less to share.
+# again, and threads that work side by side need memory of their own, so that there is less to
+# share.
 #
 # ## What to remember
 #
 # - Tracing runs a function once on symbols and writes down what it asks for.
-# - Passes make the graph simpler; fusion makes few loops of many operations; the arena shares memory.
+# - Passes make the graph simpler; fusion makes few loops of many operations; the arena shares
+#   memory.
 # - Products of matrices are limited by the processor, everything else by memory.
 # - A training step is one program: forward, backward and update.
 # - `print(pellucid.compile(f).explain(...))` shows all of it for any function that compiles.
@@ -391,9 +395,9 @@ assert operations == expected, f"expected {expected:,}, got {operations:,}"
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** Write `standardised(x)` for `x` of shape (32, 64): every row minus its mean, divided
-# by its standard deviation, in a form that can be compiled. How many kernels does it take? (First
-# guess. A mean needs a whole row before anything can be subtracted from it.)
+# **Exercise 2.** Write `standardised(x)` for `x` of shape (32, 64): every row minus its mean,
+# divided by its standard deviation, in a form that can be compiled. How many kernels does it take?
+# (First guess. A mean needs a whole row before anything can be subtracted from it.)
 
 
 # %% tags=["solution", "hide-input"]
