@@ -29,7 +29,7 @@ export PATH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install train moons points saturation xor spiral regression digits mnist fashion \
-        test lint types bench readme lock clean
+        wine names gpt test lint types bench readme lock clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.12] [ARGS='options for the command']"
@@ -66,6 +66,15 @@ mnist: $(STAMP) ## example: MNIST (downloads once, or set PELLUCID_DATA)
 
 fashion: $(STAMP) ## example: Fashion-MNIST (downloads once, or set PELLUCID_DATA)
 	$(PY) examples/fashion_mnist.py $(ARGS)
+
+wine: $(STAMP) ## example: the marks of wines (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/wine_quality.py $(ARGS)
+
+names: $(STAMP) ## example: a GRU that invents names (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/names.py $(ARGS)
+
+gpt: $(STAMP) ## example: a small GPT on Shakespeare (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/char_gpt.py $(ARGS)
 
 test: $(STAMP) ## run the tests on all cores
 	$(PY) -m pytest -n auto $(ARGS)

@@ -413,13 +413,15 @@ assert found, f"expected the slopes that differences show, got\n{found}"
 assert np.allclose(apply(Product, pellucid.Tensor(a), pellucid.Tensor(b)).data, a * b)
 print("Exercise 2 is right.")
 
-# %% [markdown]
-# **Exercise 3.** This patient has two faults. Ask the doctor, and build `cured`, a `train.Model` on
-# the same data, and `cured_x`, its inputs, so that the doctor finds nothing.
-
 # %%
+# The patient of exercise 3
 sick_x = (1000 + 400 * moons.x).astype(np.float32)
 sick = train.Model(fresh(), "cross_entropy", optim.SGD(20.0))
+
+# %% [markdown]
+# **Exercise 3.** The patient `sick` with the inputs `sick_x` has two faults. Ask the doctor, and
+# build `cured`, a `train.Model` on the same data, and `cured_x`, its inputs, so that the doctor
+# finds nothing.
 
 # %% tags=["solution", "hide-input"]
 # Solution 3

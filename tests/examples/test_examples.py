@@ -21,7 +21,11 @@ FOLDERS = {  # of each example's results
     "digits": "digits",
     "mnist": "mnist",
     "fashion_mnist": "fashion",
+    "wine_quality": "wine",
+    "names": "names",
+    "char_gpt": "gpt",
 }
+FROM_FILES = {"mnist", "fashion_mnist", "wine_quality", "names", "char_gpt"}
 TALKS = {"saturation"}  # print numbers, and train nothing
 PICTURES = {
     "moons": {"decision_boundary.png"},
@@ -29,6 +33,9 @@ PICTURES = {
     "xor": {"decision_boundary.png"},
     "spiral": {"decision_boundary.png"},
     "sine_regression": {"regression_fit.png"},
+    "wine_quality": {"regression_fit.png"},
+    "names": {"states.png"},
+    "char_gpt": {"attention.png", "sample.txt"},
 }
 
 
@@ -50,8 +57,8 @@ def test_in_short(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if "mnist" in name and not os.environ.get("PELLUCID_DATA"):
-        pytest.skip("PELLUCID_DATA is not set to a folder with the files of MNIST")
+    if name in FROM_FILES and not os.environ.get("PELLUCID_DATA"):
+        pytest.skip("PELLUCID_DATA is not set to a folder with the files")
     if name == "digits":
         pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
