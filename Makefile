@@ -29,7 +29,7 @@ export PATH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install train moons points saturation xor spiral regression digits mnist fashion \
-        wine names gpt test lint types bench readme lock clean
+        test lint types bench readme lock clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.12] [ARGS='options for the command']"
@@ -58,15 +58,7 @@ spiral: $(STAMP) ## example: three spiral arms and their decision boundary
 regression: $(STAMP) ## example: fit a noisy sine
 	$(PY) examples/sine_regression.py $(ARGS)
 
-digits: $(STAMP) ## example: 8x8 digits, side by side with scikit-learn
-	$(PY) examples/digits.py --compare sklearn $(ARGS)
-
-mnist: $(STAMP) ## example: MNIST (downloads once, or set PELLUCID_DATA)
-	$(PY) examples/mnist.py $(ARGS)
-
-fashion: $(STAMP) ## example: Fashion-MNIST (downloads once, or set PELLUCID_DATA)
-	$(PY) examples/fashion_mnist.py $(ARGS)
-
+.PHONY: wine names gpt
 wine: $(STAMP) ## example: the marks of wines (downloads once, or set PELLUCID_DATA)
 	$(PY) examples/wine_quality.py $(ARGS)
 
@@ -75,6 +67,15 @@ names: $(STAMP) ## example: a GRU that invents names (downloads once, or set PEL
 
 gpt: $(STAMP) ## example: a small GPT on Shakespeare (downloads once, or set PELLUCID_DATA)
 	$(PY) examples/char_gpt.py $(ARGS)
+
+digits: $(STAMP) ## example: 8x8 digits, side by side with scikit-learn
+	$(PY) examples/digits.py --compare sklearn $(ARGS)
+
+mnist: $(STAMP) ## example: MNIST (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/mnist.py $(ARGS)
+
+fashion: $(STAMP) ## example: Fashion-MNIST (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/fashion_mnist.py $(ARGS)
 
 test: $(STAMP) ## run the tests on all cores
 	$(PY) -m pytest -n auto $(ARGS)
