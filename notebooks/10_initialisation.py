@@ -146,9 +146,9 @@ plot(lines, "layer", "standard deviation of its output")
 # $$\frac{\partial L}{\partial x} = \Big(\frac{\partial L}{\partial h} \odot (1 - h^2)\Big) W^T.$$
 #
 # In words: the gradient is damped by the slope of the activation, then spread over the inputs by
-# the weights. Where tanh is flat, $1 - h^2$ is nearly 0, and nothing passes. Where the weights are
-# small, they shrink what passes. Either way the lower layers hear nothing: the **vanishing
-# gradient**.
+# the weights. Flat places, where $1 - h^2$ is nearly 0, and small weights make it **vanish**; then
+# the lower layers hear nothing of the loss. Large weights make it grow, or **explode**. Which of
+# the two wins?
 
 
 # %%
@@ -171,8 +171,8 @@ plot(back, "layer", "size of the gradient there")
 
 # %% [markdown]
 # Read the picture from right to left, the way the gradient goes. With small weights it falls by a
-# factor of ten a layer. With large ones it **explodes**: most units are flat, but the few that are
-# not are multiplied by weights of size 1, a hundred at a time. With Xavier's it keeps its size.
+# factor of ten a layer. With large ones it explodes: most units are flat, but the few that are not
+# are multiplied by weights of size 1, a hundred at a time. With Xavier's it keeps its size.
 #
 # ## 5. Xavier's compromise
 #
@@ -182,8 +182,8 @@ plot(back, "layer", "size of the gradient there")
 #
 # $$\operatorname{Var}(w) = \frac{2}{n_\text{in} + n_\text{out}}.$$
 #
-# A uniform distribution over $[-b, b]$ has variance $b^2 / 3$, so $b = \sqrt{3
-# \operatorname{Var}(w)}$.
+# A uniform distribution over $[-b, b]$ has variance $b^2 / 3$, so
+# $b = \sqrt{3 \operatorname{Var}(w)}$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -261,7 +261,7 @@ plot(courses, "epoch", "training loss", log_scale=False)
 # The same network, the same data, the same optimiser: only the size of the first random numbers
 # differs.
 #
-# ## 8. Seeing it without a picture
+# ## 8. What the tools say
 #
 # `viz.gradient_flow` draws how much gradient reaches each parameter. Here for the small start,
 # before any training: first the biases, whose gradient is the sum of what arrives at their layer.
@@ -273,9 +273,10 @@ arrived = {path: tensor.grad for path, tensor in sick.network.named_parameters()
 viz.gradient_flow({path: g for path, g in arrived.items() if "bias" in path})
 
 # %% [markdown]
-# The gradient of a *weight* is a product, $\partial L / \partial W = x^T \, \partial L / \partial
-# z$: what comes in from below, times what arrives from above. At the bottom the gradient is lost,
-# at the top the input. So no weight learns anything, in any layer:
+# The gradient of a *weight* is a product,
+# $\partial L / \partial W = x^T \, \partial L / \partial z$: what comes in from below, times what
+# arrives from above. At the bottom the gradient is lost, at the top the input. So no weight learns
+# anything, in any layer:
 
 # %%
 for path in ("layers.0.weight", "layers.5.weight", "layers.10.weight"):
@@ -310,9 +311,9 @@ assert falls["sigmoid"][0] / falls["sigmoid"][-1] < 1e-3
 #
 # **Normalisation** rescales every unit to mean 0 and variance 1 over the batch, whatever the
 # weights do (Ioffe and Szegedy, 2015). **Residual connections** add a layer's input to its output,
-# $y = x + f(x)$, so that the gradient has a way down that no weight can shrink: $\partial y /
-# \partial x = 1 + f'(x)$ (He et al., 2016). Both make training forgiving: here with weights that
-# are far too small.
+# $y = x + f(x)$, so that the gradient has a way down that no weight can shrink:
+# $\partial y / \partial x = 1 + f'(x)$ (He et al., 2016). Both make training forgiving: here with
+# weights that are far too small.
 
 # %%
 small = starts["N(0, 0.01²), small"]

@@ -15,9 +15,9 @@
 # # 11 Generalisation
 #
 # A network that knows its training rows by heart has learned nothing yet. What counts is the error
-# on rows that it never saw. This notebook makes the gap between the two visible, and then closes it
-# in five ways: more data, smaller networks, penalties, dropout and early stopping. Notebook 10 came
-# before: how to make a network learn at all.
+# on rows that it never saw. This notebook makes the gap between the two visible, and then narrows
+# it in five ways: more data, smaller networks, penalties, dropout and early stopping. Notebook 10
+# came before: how to make a network learn at all.
 
 # %%
 import os
@@ -78,8 +78,8 @@ wild_loss = tell("large network", wild)
 course.plot()
 
 # %% [markdown]
-# The training loss goes to nothing. The loss on unseen points falls first, then rises without end.
-# This is **overfitting**: after the first epochs the network learns the noise of these sixty
+# The training loss goes towards zero. The loss on unseen points falls first, then rises without
+# end. This is **overfitting**: after the first epochs the network learns the noise of these sixty
 # points.
 #
 # Why does the loss rise so much more than the accuracy falls? The cross-entropy of a wrong answer
@@ -184,7 +184,7 @@ viz.decision_boundary(tame, few.x, few.y, few.class_names)
 
 # %% [markdown]
 # One smooth border, and pale colours where the classes overlap: the network says that it is unsure.
-# Too strong a penalty, and it does not learn at all:
+# Too weak a penalty changes little; too strong a one keeps the network from learning:
 
 # %%
 for strength in (0.0001, 0.001, 0.01, 0.1):

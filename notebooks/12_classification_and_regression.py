@@ -35,13 +35,11 @@ def size(full, short):
 
 
 # %% [markdown]
-# # Yes or no
-#
 # ## 1. One number in, one probability out
 #
-# Two clouds of points on a line: class 0 around -1, class 1 around +1, both with standard deviation
-# 1. They overlap, so that in the middle nobody can be sure. By Bayes' rule the probability of class
-#   1 at $x$ is exactly
+# First *yes or no*. Two clouds of points on a line: class 0 around -1, class 1 around +1, each with
+# a standard deviation of one. They overlap, so that in the middle nobody can be sure. By Bayes'
+# rule the probability of class 1 at $x$ is exactly
 #
 # $$p(x) = \frac{1}{1 + e^{-2x}},$$
 #
@@ -193,14 +191,12 @@ assert weighed.mean() > 2 * chances.mean()
 viz.calibration_curve(test_y, chances)
 
 # %% [markdown]
-# # How much
-#
 # ## 6. The mean squared error looks for the mean
 #
-# In regression the answer is a number. The usual loss is the **mean squared error**, $L = \frac1n
-# \sum_i (\hat y_i - y_i)^2$. If the same $x$ comes with different $y$, the number that makes it
-# smallest is their mean. For the **mean absolute error**, $\frac1n \sum_i |\hat y_i - y_i|$, it is
-# their median. One wild value moves a mean, not a median.
+# Now *how much*. In regression the answer is a number. The usual loss is the **mean squared
+# error**, $L = \frac1n \sum_i (\hat y_i - y_i)^2$. If the same $x$ comes with different $y$, the
+# number that makes it smallest is their mean. For the **mean absolute error**,
+# $\frac1n \sum_i |\hat y_i - y_i|$, it is their median. One wild value moves a mean, not a median.
 
 # %%
 values = np.array([1.0, 2.0, 3.0, 4.0, 100.0])

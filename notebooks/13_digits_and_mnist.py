@@ -129,8 +129,8 @@ model = train.Model(network(64), "cross_entropy", optim.Adam(1e-3), metrics=["ac
 print(model.summary())
 
 # %% [markdown]
-# A dense layer from $n$ to $m$ numbers has a weight for every pair and a bias for every output: $nm
-# + m$ parameters. Counted by hand:
+# A dense layer from $n$ to $m$ numbers has a weight for every pair and a bias for every output:
+# $nm + m$ parameters. Counted by hand:
 
 # %%
 sizes = [64, 128, 64, 10]
@@ -297,9 +297,9 @@ assert same
 # ## 10. The same on MNIST
 #
 # 60,000 images to learn from and 10,000 to be judged by, 28 by 28 pixels each. Nothing changes but
-# the number of inputs. Pixels lie between 0 and 1, and that is scale enough here: thousands of
-# border pixels hardly ever change, and dividing by their tiny deviation would blow up the few
-# specks there are.
+# the number of inputs. Pixels lie between 0 and 1, and that is scale enough here: many border
+# pixels hardly ever change, and dividing by their tiny deviation would blow up the few specks there
+# are.
 
 # %%
 try:
@@ -310,11 +310,13 @@ except (OSError, data.DownloadError) as problem:
     images, test = halves.train, halves.test
 images, test = images.take(range(size(len(images), 1200))), test.take(range(size(len(test), 500)))
 print(images)
+rare = (images.x > 0).mean(axis=0) < 0.01
+print(f"{rare.sum()} of {rare.size} pixels are 0 in more than 99 of 100 images")
 gallery(images.x[:16], images.y[:16], images.image_shape)
 
 # %% [markdown]
-# Dropout sets a fifth of the hidden numbers to 0 in training, another fifth for every row: no unit
-# can rely on another one alone (notebook 11).
+# Dropout sets a fifth of the hidden numbers to 0 in training, a different fifth for every row: no
+# unit can rely on another one alone (notebook 11).
 
 # %%
 pixels = images.x.shape[1]

@@ -72,9 +72,10 @@ figure
 #
 # $$\text{out}[i, j] = b + \sum_{a=0}^{2} \sum_{c=0}^{2} x[i + a,\, j + c]\; w[a, c].$$
 #
-# A large sum means: what lies here looks like the filter. One filter makes one new image, a
-# **feature map**. The filter below is positive on the left and negative on the right. It answers to
-# vertical edges.
+# A large sum means: what lies here looks like the filter. (In mathematics this is called a
+# cross-correlation; networks have made the shorter name their own.) One filter makes one new image,
+# a **feature map**. The filter below is positive on the left and negative on the right. It answers
+# to vertical edges. The bias $b$ is 0 here.
 
 # %%
 edges = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32)
@@ -318,8 +319,9 @@ for name, transform in (("as they are", None), ("augmented", changes)):
 # ## Exercises
 
 # %% [markdown]
-# **Exercise 1.** An image of 64 by 64 pixels with 3 channels goes through `Conv2D(3, 16, 5,
-# stride=2)` and then `MaxPool2D(2)`. Compute `shape`, (rows, columns, channels), and `parameters`.
+# **Exercise 1.** An image of 64 by 64 pixels with 3 channels goes through
+# `Conv2D(3, 16, 5, stride=2)` and then `MaxPool2D(2)`. Compute `shape`, (rows, columns, channels),
+# and `parameters`.
 
 # %% tags=["solution", "hide-input"]
 # Solution 1

@@ -372,7 +372,7 @@ assert forward.program.arena.size < forward.without_reuse / 3
 # - Tracing runs a function once on symbols and writes down what it asks for.
 # - Passes make the graph simpler; fusion makes few loops of many operations; the arena shares
 #   memory.
-# - Products of matrices are limited by the processor, everything else by memory.
+# - Products of matrices are limited by the processor, simple loops by memory.
 # - A training step is one program: forward, backward and update.
 # - `print(pellucid.compile(f).explain(...))` shows all of it for any function that compiles.
 #

@@ -351,8 +351,8 @@ print(f"gradients right: {bool(model.gradcheck(x, y))}")
 
 # %% [markdown]
 # **Exercise 1.** Write `slope(f, x, h)`, the central difference of a function of one number. Use it
-# to find out whether the derivative of $\ln(1 + e^x)$ is $\tanh x$ or the sigmoid $1 / (1 +
-# e^{-x})$; set `answer` to `"tanh"` or `"sigmoid"`.
+# to find out whether the derivative of $\ln(1 + e^x)$ is $\tanh x$ or the sigmoid
+# $1 / (1 + e^{-x})$; set `answer` to `"tanh"` or `"sigmoid"`.
 
 
 # %% tags=["solution", "hide-input"]
@@ -374,8 +374,8 @@ assert abs(guess - float(exact)) < 1e-6, f"expected {exact}, got {guess}"
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** The rule of this operation, $\text{out} = x\,y$, has a mistake that a test with $x
-# = y$ would not find. Write `Product` with the right rule.
+# **Exercise 2.** The rule of this operation, $\text{out} = x\,y$, has a mistake that a test with
+# $x = y$ would not find. Write `Product` with the right rule.
 #
 #     class Mixed(Op):
 #         casts = "float"
