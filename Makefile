@@ -58,6 +58,16 @@ spiral: $(STAMP) ## example: three spiral arms and their decision boundary
 regression: $(STAMP) ## example: fit a noisy sine
 	$(PY) examples/sine_regression.py $(ARGS)
 
+.PHONY: wine names gpt
+wine: $(STAMP) ## example: the marks of wines (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/wine_quality.py $(ARGS)
+
+names: $(STAMP) ## example: a GRU that invents names (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/names.py $(ARGS)
+
+gpt: $(STAMP) ## example: a small GPT on Shakespeare (downloads once, or set PELLUCID_DATA)
+	$(PY) examples/char_gpt.py $(ARGS)
+
 digits: $(STAMP) ## example: 8x8 digits, side by side with scikit-learn
 	$(PY) examples/digits.py --compare sklearn $(ARGS)
 

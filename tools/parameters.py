@@ -17,6 +17,7 @@ from pellucid import interop, scalar
 from results import table
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+MOST = 12  # arrays whose shapes are all listed
 
 
 def load(path: Path) -> ModuleType:
@@ -39,6 +40,14 @@ def count(network: Any) -> int:
     return sum(int(parameter.size) for parameter in on_tensors(network).parameters())
 
 
+def shapes(network: Any) -> str:
+    """Return the shape of each parameter; of many, how many there are and the first and last."""
+    found = ["x".join(map(str, one.shape)) for one in on_tensors(network).parameters()]
+    if len(found) > MOST:
+        found[3:-3] = [f"... ({len(found)} arrays) ..."]
+    return " ".join(found)
+
+
 def main() -> int:
     """Print the table."""
     rows = []
@@ -47,8 +56,7 @@ def main() -> int:
         raise FileNotFoundError(f"expected examples in {EXAMPLES}, got none")
     for path in paths:
         network = on_tensors(load(path).network())
-        shapes = " ".join("x".join(map(str, one.shape)) for one in network.parameters())
-        rows.append((f"`examples/{path.name}`", shapes, f"{count(network):,}"))
+        rows.append((f"`examples/{path.name}`", shapes(network), f"{count(network):,}"))
     print(table(("example", "shapes", "parameters"), rows))
     return 0
 

@@ -20,7 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NAMES = ("moons", "points", "xor", "spiral", "regression", "digits", "mnist", "fashion")
+NAMES = (
+    "moons", "points", "xor", "spiral", "regression", "digits", "mnist", "fashion", "wine", "names",
+    "gpt",
+)  # fmt: skip
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "task": str,
     "network": str,

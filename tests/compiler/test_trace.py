@@ -87,6 +87,13 @@ def test_shapes_may_be_asked_for() -> None:
     assert len(x) == len(Tensor(x)) == 2
 
 
+def test_lines_of_a_notebook_are_those_of_its_cell() -> None:
+    names: dict[str, Any] = {}
+    code = compile("def twice(x):\n    return x * 2", "/somewhere/ipykernel_17/2571.py", "exec")
+    exec(code, names)  # noqa: S102 - as a notebook runs its cells
+    assert "cell:2" in str(trace.finished({}, {"y": names["twice"](symbol())}))
+
+
 def test_a_graph_prints_its_nodes_and_the_lines_they_come_from() -> None:
     x = symbol()
     line = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 import parameters
 import results
+from pellucid import data
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = {  # of each example's results
@@ -21,7 +23,11 @@ FOLDERS = {  # of each example's results
     "digits": "digits",
     "mnist": "mnist",
     "fashion_mnist": "fashion",
+    "wine_quality": "wine",
+    "names": "names",
+    "char_gpt": "gpt",
 }
+FROM_FILES = {"mnist", "fashion_mnist", "wine_quality", "names", "char_gpt"}
 TALKS = {"saturation"}  # print numbers, and train nothing
 PICTURES = {
     "moons": {"decision_boundary.png"},
@@ -29,6 +35,10 @@ PICTURES = {
     "xor": {"decision_boundary.png"},
     "spiral": {"decision_boundary.png"},
     "sine_regression": {"regression_fit.png"},
+    "wine_quality": {"regression_fit.png"},
+    "fashion_mnist": {"confusion_matrix.png", "predictions.png", "model.safetensors"},
+    "names": {"states.png"},
+    "char_gpt": {"attention.png", "sample.txt"},
 }
 
 
@@ -50,8 +60,8 @@ def test_in_short(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if "mnist" in name and not os.environ.get("PELLUCID_DATA"):
-        pytest.skip("PELLUCID_DATA is not set to a folder with the files of MNIST")
+    if name in FROM_FILES and not os.environ.get("PELLUCID_DATA"):
+        pytest.skip("PELLUCID_DATA is not set to a folder with the files")
     if name == "digits":
         pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
@@ -65,6 +75,28 @@ def test_in_short(
     images = {"confusion_matrix.png", "predictions.png"}
     wanted = {"results.json", "training_curves.png"} | PICTURES.get(name, images)
     assert {path.name for path in Path("runs", FOLDERS[name]).iterdir()} == wanted
+
+
+@pytest.mark.skipif(
+    not os.environ.get("PELLUCID_DATA"), reason="PELLUCID_DATA names no folder with the files"
+)
+def test_fashion_mnist_tells_images_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    _, test = data.fashion_mnist()
+    boot = test.x[0].reshape(28, 28)
+    for kind, pixels in (("on black", boot), ("on white", 1 - boot)):
+        Path("own", kind).mkdir(parents=True)
+        picture = image.fromarray((255 * pixels).astype("uint8"))
+        picture.resize((84, 84)).save(Path("own", kind, "boot.png"))
+    run("fashion_mnist", "--short", "--images", "own")
+    printed = capsys.readouterr().out
+    assert "the same probabilities: True" in printed
+    answers = dict(re.findall(r"an image from (on \w+): (.*) \(", printed))
+    assert answers.keys() == {"on black", "on white"}
+    assert answers["on black"] == answers["on white"]
 
 
 def test_moons_reach_their_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

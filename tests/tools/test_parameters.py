@@ -39,6 +39,14 @@ def test_no_examples_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         parameters.main()
 
 
+def test_of_many_shapes_only_the_ends_are_listed() -> None:
+    class Network:
+        def parameters(self) -> list[object]:
+            return [np.zeros((n, 2)) for n in range(1, 15)]
+
+    assert parameters.shapes(Network()) == "1x2 2x2 3x2 ... (14 arrays) ... 12x2 13x2 14x2"
+
+
 def test_sizes_are_summed() -> None:
     class Network:
         def parameters(self) -> list[object]:

@@ -375,7 +375,9 @@ def user_line() -> str:
 def origin(file: str) -> tuple[str, bool, bool]:
     """Return a file's name, whether it is the user's, and else whether it is worth naming."""
     users = not file.startswith((HOME, NUMPY_HOME, "<"))
-    return Path(file).name, users, file.startswith(HOME) and "compiler" not in file
+    path = Path(file)
+    name = "cell" if path.parent.name.startswith("ipykernel_") else path.name  # of a notebook
+    return name, users, file.startswith(HOME) and "compiler" not in file
 
 
 def input_symbol(name: str, like: Any, weak: bool = False) -> Symbol:
