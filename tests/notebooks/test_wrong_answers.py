@@ -44,6 +44,46 @@ SPOILED = {
         ("pellucid.maximum", "pellucid.minimum"),
     ],
     "09_optimisers": [("2 / 6", "2 / 2"), ("13.55", "14"), ("np.sign(grad)", "grad")],
+    "10_initialisation": [
+        ("sqrt(2 / 512)", "sqrt(1 / 512)"),
+        ("2 / (1 + a**2)", "2 / (1 + a)"),
+        ("initialisers.orthogonal(), inputs", "initialisers.xavier_normal, inputs"),
+    ],
+    "11_generalisation": [
+        ("1 - 2 * eta * lam", "1 - eta * lam"),
+        ("x**2 * p / (1 - p)", "x**2 * p * (1 - p)"),
+        ("for row in b) / len(b)", "for row in b) / len(a)"),
+    ],
+    "12_classification_and_regression": [
+        ("pellucid.log(pellucid.sigmoid(z))", "pellucid.sigmoid(z)"),
+        ("1 / 21", "1 / 20"),
+        ("noisy.y.mean()", "noisy.y.max()"),
+    ],
+    "13_digits_and_mnist": [
+        ("(784 * 128 + 128)", "(784 * 128)"),
+        ("[:, -2:]", "[:, -1:]"),
+        (">= 0.9", ">= 0.5"),
+    ],
+    "14_convolution": [
+        ("5 * 5 * 3 * 16", "5 * 5 * 16"),
+        ("1 / 9", "1 / 3"),
+        ("1 + 2 * n", "3 * n"),
+    ],
+    "15_sequences_and_attention": [
+        ("np.exp(-np.log(p).mean())", "-np.log(p).mean()"),
+        ("np.tri(len(q), dtype=bool)", "True"),
+        ("2 * 2 * d", "2 * d"),
+    ],
+    "16_compiler": [
+        ("2 * 32 * n * m", "32 * n * m"),
+        ("pellucid.sqrt(", "("),
+        ("1.0)", "2.0)"),
+    ],
+    "17_finding_bugs": [
+        ("/ (2 * h)", "/ h"),
+        ("g * y, g * x", "g * x, g * y"),
+        ("optim.SGD(0.1)", "optim.SGD(20.0)"),
+    ],
 }
 
 
