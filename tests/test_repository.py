@@ -30,7 +30,13 @@ def files(folder: Path = ROOT) -> Iterator[Path]:
         if path.is_dir():
             if path.name not in MADE and (not path.name.startswith(".") or path.name == ".ci"):
                 yield from files(path)
-        elif path.suffix not in (".pyc", ".png", ".gz", ".npz", ".safetensors"):
+        elif path.name != ".git" and path.suffix not in (
+            ".pyc",
+            ".png",
+            ".gz",
+            ".npz",
+            ".safetensors",
+        ):
             yield path
 
 
