@@ -16,6 +16,7 @@ from pellucid.version import __version__
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "pellucid"
 MADE = {"runs", "build", "dist", "__pycache__"}  # written by commands, never kept in the repository
+BINARY = {".pyc", ".png", ".gz", ".npz", ".safetensors"}
 
 # A bracket around one letter keeps a pattern from finding itself in this file; so do split strings.
 INDEX = re.compile(r"index[-_][u]rl|find[-_][l]inks|/[s]imple\b", re.IGNORECASE)
@@ -30,7 +31,7 @@ def files(folder: Path = ROOT) -> Iterator[Path]:
         if path.is_dir():
             if path.name not in MADE and (not path.name.startswith(".") or path.name == ".ci"):
                 yield from files(path)
-        elif path.suffix not in (".pyc", ".png", ".gz", ".npz", ".safetensors"):
+        elif path.suffix not in BINARY and path.name != ".git":  # a file in a worktree
             yield path
 
 

@@ -48,7 +48,7 @@ def refused(ended: Ended, *parts: str) -> None:
         (["train", "digits", "--dropout", "1.5"], ["--dropout", "below 1", "'1.5'"]),
         (["train", "digits", "--seed", "-1"], ["--seed", "at least 0"]),
         (["train", "digits", "--patience", "0"], ["--patience", "at least 1"]),
-        (["train", "digits", "--threads", "0"], ["--threads", "at least 1", "'0'"]),
+        (["train", "digits", "--threads", "0"], ["--threads", "at least 1", "'0'", "leave it out"]),
         (
             ["train", "digits", "--eager", "--threads", "2"],
             ["--threads", "compiled code", "got --eager", "leave out --threads 2"],

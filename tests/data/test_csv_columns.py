@@ -85,7 +85,7 @@ class TestCategories:
 class TestMissing:
     @pytest.mark.parametrize("cell", ["", "?", "NA", "n/a", "NaN", "Null"])
     def test_a_missing_value_is_refused_by_row_and_column(self, tmp_path: Path, cell: str) -> None:
-        message = f"expected a finite number, got '{re.escape(cell)}'; fill in .*or pass fill="
+        message = f"expected a finite number, got '{re.escape(cell)}'; fill in .* fill= to load_csv"
         with pytest.raises(ValueError, match=rf"first\.csv: line 3, column 'a': {message}"):
             read(tmp_path, f"a,t\n1,x\n{cell},y\n")
         message = f"expected a value, got '{re.escape(cell)}'"
@@ -222,7 +222,8 @@ def test_numbers_in_another_form_are_not_taken_for_categories(
     tmp_path: Path, cells: tuple[str, str]
 ) -> None:
     feature = "a;b;t\n1;{};x\n2;{};y\n".format(*cells)
-    wanted = rf"line 2, column 'b': expected a finite number.*got '{cells[0]}'; .*categorical="
+    wanted = rf"line 2, column 'b': expected a finite number, got '{cells[0]}'; "
+    wanted += "write .* categorical= of load_csv"
     with pytest.raises(ValueError, match=wanted):
         read(tmp_path, feature, fill="mean")
     assert read(tmp_path, feature, categorical=["b"]).feature_names[1:] == tuple(

@@ -209,3 +209,9 @@ def test_other_arguments_that_are_refused() -> None:
         split_indices(1)
     with pytest.raises(ValueError, match=r"labels: expected shape \(10,\), .* got \(9,\)"):
         split_indices(10, labels=np.zeros(9, int))
+
+
+@pytest.mark.parametrize("rows", [np.zeros((9, 2)), (np.zeros((9, 2)), np.zeros(9, int)), None])
+def test_arrays_are_to_be_made_a_dataset_first(rows: Any) -> None:
+    with pytest.raises(TypeError, match=r"a Dataset, got .*; .*Dataset\(.*split_indices\("):
+        split(rows)

@@ -309,3 +309,9 @@ def test_a_rate_set_on_the_way_acts_at_once_and_is_checked() -> None:
     with pytest.raises(ValueError, match=r"expected lr to be a rate of at least 0 .*, got -0\.5"):
         optimizer.step([p])
     np.testing.assert_array_equal(p.data, 0.5)
+
+
+@pytest.mark.parametrize("given", [nn.Dense(2, 2, rng=0), [parameter(0.0, 1.0)]])
+def test_parameters_in_the_place_of_the_learning_rate(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"lr to be a number or a schedule, got .*; .*step\("):
+        optim.Adam(given)

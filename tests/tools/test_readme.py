@@ -1,4 +1,4 @@
-"""The README's figures are what commands print, and its code runs."""
+"""The README's figures are what commands print, its code runs, and its links lead somewhere."""
 
 from __future__ import annotations
 
@@ -53,8 +53,9 @@ def test_the_readme_is_current() -> None:
     assert readme.main(["--check"]) == 0
 
 
-def test_the_code_in_the_readme_runs(tmp_path: Path) -> None:
-    text = (readme.ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "docs/tour.md"])
+def test_the_code_runs(tmp_path: Path, name: str) -> None:
+    text = (readme.ROOT / name).read_text(encoding="utf-8")
     samples = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert samples
     script = tmp_path / "samples.py"
@@ -63,6 +64,37 @@ def test_the_code_in_the_readme_runs(tmp_path: Path) -> None:
         [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+def links(page: Path) -> set[Path]:
+    """Return the files that a page links to or shows."""
+    found = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    return {(page.parent / link).resolve() for link in found}
+
+
+def dead(page: Path) -> list[Path]:
+    """Return the files that a page links to and that do not exist."""
+    return sorted(path for path in links(page) if not path.exists())
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    start = readme.ROOT / "README.md"
+    pages = {
+        page for folder in ("", "docs/", "notebooks/") for page in readme.ROOT.glob(f"{folder}*.md")
+    }
+    assert sorted(pages - links(start)) == [start]
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (*readme.ROOT.glob("*.md"), *readme.ROOT.glob("docs/*.md")):
+        assert dead(page) == [], page.name
+
+
+def test_dead_links_are_found(page: Path) -> None:
+    page.write_text(
+        "[here](README.md#part), [gone](a.md), [too](b/c.md#d), [a site](https://x.org)"
+    )
+    assert dead(page) == [page.parent / "a.md", page.parent / "b" / "c.md"]
 
 
 def test_regions_are_rewritten_and_the_rest_is_kept(page: Path) -> None:

@@ -74,7 +74,7 @@ BAD_X: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "text": (np.array([["a", "b"]] * 90), TypeError, r"x: expected numbers, got <U1 data; convert"),
     "objects": (np.array([[1, None]] * 90), TypeError, "x: expected numbers, got object data"),
-    "complex": (X + 1j, TypeError, "x: expected numbers, got complex"),
+    "complex": (X + 1j, TypeError, r"x: expected real numbers, got complex.*; pass x.real"),
     "uneven": (
         [[1.0, 2.0], [3.0]],
         ValueError,
@@ -85,7 +85,7 @@ BAD_X: dict[str, tuple[Any, type[Exception], str]] = {
         ValueError,
         "y: expected one target for each of the 50 examples, got 90",
     ),
-    "nothing": (None, TypeError, "x: expected numbers, got object data"),
+    "nothing": (None, TypeError, "x: expected numbers, got None; pass an array"),
 }
 
 

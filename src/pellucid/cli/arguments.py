@@ -30,6 +30,11 @@ def count(text: str) -> int:
     return _at_least(text, 1, "50")
 
 
+def threads(text: str) -> int:
+    """Return a whole number of at least 1, to be left out where all cores are meant."""
+    return _at_least(text, 1, "1, or leave it out to use every core")
+
+
 def seed(text: str) -> int:
     """Return a whole number of at least 0."""
     return _at_least(text, 0, "0")

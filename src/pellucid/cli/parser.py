@@ -156,7 +156,7 @@ def _training(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--threads",
-        type=arguments.count,
+        type=arguments.threads,
         metavar="N",
         help="that compiled code uses (one for each core); the results are the same for any number",
     )

@@ -167,7 +167,8 @@ class Cells:
         for row, text in texts.items():
             if is_missing(text):
                 wanted = "a finite number" if len(texts) < len(self.numbers) else "a value"
-                raise self.refuse(row, wanted, "fill in the cell, remove its row, or pass fill=")
+                fix = "fill in the cell, remove its row, or pass fill= to load_csv"
+                raise self.refuse(row, wanted, fix)
 
     def _no_values(self) -> ValueError:
         return self.refuse(0, "a value in at least one row of the column", "remove the column")
@@ -188,9 +189,9 @@ def is_strange_number(text: str) -> bool:
 
 def _not_a_number(texts: dict[int, str]) -> tuple[int, str, str]:
     """Return the row, what was expected and what to do, of the first text among numbers."""
-    fix = "correct the cell or remove its row, or name the column in categorical="
+    fix = "correct the cell or remove its row, or name the column in categorical= of load_csv"
     if is_strange_number(next(iter(texts.values()))):
-        fix = "write numbers as 1234.5, within float32, or name the column in categorical="
+        fix = "write numbers as 1234.5, within float32, or name it in categorical= of load_csv"
     return next(iter(texts)), "a finite number", fix
 
 

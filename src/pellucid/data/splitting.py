@@ -50,10 +50,16 @@ def split(
         seed: Seed or generator of the shuffling.
 
     Raises:
-        TypeError: A size is no number.
+        TypeError: `dataset` is none, or a size is no number.
         ValueError: A part would have no rows, or `stratify` is True for regression or for a
             class with fewer rows than there are parts.
     """
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            f"expected a Dataset, got {type(dataset).__name__}; make one of your arrays, "
+            'data.Dataset("mine", x, y, class_names), or divide the numbers of their rows, '
+            "data.split_indices(len(x))"
+        )
     labels = _strata(dataset, stratify, parts=2 if validation == 0 else 3)
     chosen = split_indices(len(dataset), test=test, validation=validation, labels=labels, seed=seed)
     return Split(

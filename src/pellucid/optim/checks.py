@@ -7,6 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pellucid import tree
+from pellucid.autograd import Tensor
+
 Rate: TypeAlias = float | Callable[[Any], Any]
 
 
@@ -49,5 +52,10 @@ def learning_rate(value: Any) -> Rate:
         raise ValueError(
             f"expected lr to be a number or a schedule, got the class {value.__name__}; did you "
             f"mean {value.__name__}(...)?"
+        )
+    if tree.find(value, Tensor):
+        raise TypeError(
+            f"expected lr to be a number or a schedule, got parameters (a "
+            f"{type(value).__name__}); leave them out here: step(network) says what is to be moved"
         )
     return value if callable(value) else positive("lr", value, "try 0.001 to 0.1")

@@ -147,6 +147,13 @@ def numbers(data: Any, name: str) -> Array:
             f"{name}: expected rows of equal length, got uneven ones{_uneven(data)}; cut them, or "
             "fill the short ones up"
         ) from None
+    if data is None:
+        raise TypeError(f"{name}: expected numbers, got None; pass an array of them")
+    if array.dtype.kind == "c":
+        raise TypeError(
+            f"{name}: expected real numbers, got {array.dtype} data; pass {name}.real, or real and "
+            "imaginary parts as two features"
+        )
     if array.dtype == object:
         raise TypeError(
             f"{name}: expected numbers, got object data; if all of it are numbers use "
