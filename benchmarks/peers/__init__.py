@@ -34,6 +34,7 @@ class Peer(NamedTuple):
 OURS = "pellucid"
 PEERS = {
     OURS: Peer("with_pellucid", "compiled", "pellucid"),
+    "pellucid, a call for each step": Peer("with_pellucid", "called", "pellucid"),
     "pellucid, eager": Peer("with_pellucid", "eager", "pellucid"),
     "PyTorch": Peer("with_torch", "eager", "torch"),
     "PyTorch, compiled": Peer("with_torch", "compiled", "torch"),

@@ -1,4 +1,7 @@
-"""The step with Pellucid, as one native program and eagerly; through `Model.fit` over rows."""
+"""The step with Pellucid, as one native program and eagerly; through `Model.fit` over rows.
+
+The program makes as many steps as are asked for in one call, as `fit` does, or one in a call.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,16 @@ def compiled(case: Case) -> Run:
         return fitted(network, optimizer, case)
     x, y = case.data()
     program = pellucid.compile(step_of(network, optimizer), state=[network, optimizer])
-    bound = program.bound(x, y)
+    return lambda count: float(program.repeat(count, x, y).data[-1])
+
+
+def called(case: Case) -> Run:
+    """Return the same program, called once for each step."""
+    network, optimizer = parts(case)
+    if case.rows:
+        return fitted(network, optimizer, case, callbacks=[Watch()])
+    x, y = case.data()
+    bound = pellucid.compile(step_of(network, optimizer), state=[network, optimizer]).bound(x, y)
 
     def run(count: int) -> float:
         for _ in range(count):
@@ -27,6 +39,13 @@ def compiled(case: Case) -> Run:
         return float(result.value)
 
     return run
+
+
+class Watch(train.Callback):
+    """Wants to be told of every update, so that each is a call of its own."""
+
+    def on_batch_end(self, run: train.Run) -> None:
+        """Do nothing."""
 
 
 def eager(case: Case) -> Run:

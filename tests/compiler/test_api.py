@@ -277,3 +277,33 @@ def test_a_count_in_python_is_refused() -> None:
     net = Counting()
     with pytest.raises(TypeError, match="changes an attribute whenever it runs"):
         pellucid.compile(net, net)(X)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_many_calls_are_the_same_as_one_by_one(native: bool) -> None:
+    nets = [nn.Sequential(nn.Dense(5, 4, "tanh"), nn.Dense(4, 2), rng=0) for _ in range(2)]
+    y = RNG.normal(size=(len(X), 2)).astype(np.float32)
+
+    def program(net: nn.Module) -> pellucid.Compiled:
+        optimizer = optim.Adam(0.01)
+
+        def step(x: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Any]]:
+            net.zero_grad()
+            loss = nn.MSELoss()(net(x), y)
+            loss.backward()
+            optimizer.step(net)
+            return loss, {"twice": 2 * loss, "name": "mse"}
+
+        return pellucid.compile(step, state=[net, optimizer], native=native)
+
+    many, one = map(program, nets)
+    losses, rest = many.repeat(5, X, y)
+    expected = [one(X, y) for _ in range(5)]
+    np.testing.assert_array_equal(losses.data, [loss.item() for loss, _ in expected])
+    np.testing.assert_array_equal(rest["twice"].data, [r["twice"].item() for _, r in expected])
+    assert rest["name"] == "mse"
+    for path, array in nets[0].state().items():
+        np.testing.assert_array_equal(array, nets[1].state()[path])
+    for wrong in (0, 1.5, True):
+        with pytest.raises(ValueError, match="expected steps to be a whole number of at least 1"):
+            many.repeat(wrong, X, y)  # type: ignore[arg-type]

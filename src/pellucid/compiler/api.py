@@ -14,7 +14,7 @@ import numpy as np
 from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
-from pellucid.compiler.arguments import arrays_of, collected, skeleton, with_symbols
+from pellucid.compiler.arguments import arrays_of, collected, skeleton, stacked, with_symbols
 from pellucid.compiler.bound import (
     NEW,
     Bound,
@@ -56,6 +56,27 @@ class Compiled:
         result = self.attempt(*args, **kwargs)
         result.commit()
         return result.value
+
+    def repeat(self, steps: int, *args: Any, **kwargs: Any) -> Any:
+        """Make many calls with the same arguments, each on the state that the one before left.
+
+            losses = step.repeat(1000, x, y)  # (1000,)
+
+        They are one call of native code: Python has no part in between.
+
+        Returns:
+            What the function returns, each array with an axis for the calls in front.
+
+        Raises:
+            ValueError: ``steps`` is no whole number of at least 1.
+        """
+        if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or steps < 1:
+            raise ValueError(f"expected steps to be a whole number of at least 1, got {steps!r}")
+        bound = self.bound(*args, **kwargs)
+        if bound.traced.program is None or not bound.steady:
+            return stacked([self(*args, **kwargs) for _ in range(steps)])
+        _, found = bound.repeat(int(steps), arrays_of(args, kwargs), along=[])
+        return bound.traced.rebuild(found)
 
     def attempt(self, *args: Any, **kwargs: Any) -> Result:
         """Return what a call computes, without changing the state.

@@ -89,3 +89,17 @@ def collected(value: Any, outputs: dict[str, Any]) -> Callable[[Mapping[str, Arr
         return lambda found: x
 
     return visit(value, "out")
+
+
+def stacked(values: list[Any]) -> Any:
+    """Return several results of a function as one, each array with an axis for them in front."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return Tensor(np.stack([value.data for value in values]))
+    if isinstance(first, np.ndarray):
+        return np.stack(values)
+    if isinstance(first, list | tuple):
+        return type(first)(stacked(list(parts)) for parts in zip(*values, strict=True))
+    if isinstance(first, dict):
+        return {key: stacked([value[key] for value in values]) for key in first}
+    return first
