@@ -357,6 +357,41 @@ class Noisy(nn.Module):
         return self.layer(x) + self.rng.normal(size=3).astype("f4") * self.training
 
 
+@pellucid.register(name="tests.checkpoints.Counts")
+class Counts:
+    def __init__(self) -> None:
+        self.seen = np.int64(0)
+
+
+@pellucid.register(name="tests.checkpoints.Remembering")
+class Remembering(nn.Module):
+    """A layer that remembers in every kind of attribute, some of them held by others as well."""
+
+    def __init__(self) -> None:
+        self.steps = [0.0, nn.Dense(6, 3, rng=0)]
+        self.by_name = {"n": 0, "rng": np.random.default_rng(5)}
+        self.pair, self.growing, self.names = (1.0, "a"), [], {"a"}
+        self.alias, self.counts = self.growing, Counts()
+
+    def forward(self, x: Any) -> pellucid.Tensor:
+        layer: Any = self.steps[1]
+        if self.training:
+            self.steps[0] = float(self.steps[0]) + 1  # type: ignore[arg-type]
+            self.by_name["n"] = int(self.by_name["n"]) + 1  # type: ignore[call-overload]
+            self.pair = (self.pair[0] * 0.9, "a")
+            self.alias.append(self.by_name["rng"].normal())  # type: ignore[attr-defined]
+            self.names = self.names | {f"{self.by_name['n']}"}
+            self.counts.seen = self.counts.seen + 1
+        told = [self.steps[0], self.by_name["n"], self.pair[0], sum(self.growing)]
+        told += [len(self.names), self.counts.seen]
+        return layer(x) + np.float32(sum(np.float64(n) for n in told) / 100)  # type: ignore[arg-type]
+
+
+def test_whatever_a_layer_remembers_goes_on(tmp_path: Path) -> None:
+    whole, parts = ends(lambda: Model(Remembering(), "cross_entropy"), tmp_path, 8)
+    assert whole == parts
+
+
 def test_without_a_seed_too(tmp_path: Path) -> None:
     with pytest.raises(CrashError):
         fit(dense(), tmp_path / "a", Crash(7), seed=None, validation_split=0.2)
