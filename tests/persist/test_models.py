@@ -313,7 +313,7 @@ class Listed(list[int]):
         (open, "expected what a file can name"),
         (b"bytes", "expected what a file can name"),
         (1j, "expected what a file can name"),
-        (Path("x"), "expected what a file can name"),
+        (Path("x"), "keep what it says as numbers and texts"),
         (np.array(["a"]), "expected an array of numbers that files know, got <U1"),
         (np.array([1j]), "expected an array of numbers"),
         (np.datetime64("2020"), "expected a dtype of numbers"),

@@ -30,6 +30,7 @@ from pellucid.train import (
     Model,
     ReduceLROnPlateau,
     Run,
+    checkpoint,
 )
 from pellucid.train.native import NativeStep
 from train.resuming import WEIGHTS, X, Y, dense, digest
@@ -588,6 +589,54 @@ def test_a_folder_in_use_is_refused_before_training(tmp_path: Path) -> None:
     assert model.optimizer.steps == 0
 
 
+@posix
+def test_two_trainings_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
+    class Second(Callback):
+        def on_epoch_end(self, run: Run) -> None:
+            with pytest.raises(ValueError, match=r"that no other training writes to.*just now"):
+                fit(dense(), tmp_path, Second())
+            raise CrashError
+
+    for _ in range(2):  # after the crash the folder is free again
+        with pytest.raises(CrashError):
+            fit(dense(), tmp_path, Second())
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"expected a folder for checkpoints.*choose another"):
+        dense().fit(X, Y, verbose=False, callbacks=[Checkpoint(tmp_path / "a")])
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
+    fit(dense(), tmp_path, epochs=1)
+    others = ["checkpoint-000001-00000000-good.safetensors", "checkpoint-my-own.safetensors"]
+    for name in others:
+        shutil.copy(tmp_path / "checkpoint-000001-00000000.safetensors", tmp_path / name)
+    fit(dense(), tmp_path, epochs=3, keep=1)
+    assert names(tmp_path) == sorted([*others, "checkpoint-000003-00000000.safetensors"])
+
+
+def test_the_newest_is_told_by_number(tmp_path: Path) -> None:
+    for count in (999_999, 1_000_000, 20):
+        (tmp_path / f"checkpoint-{count:06d}-00000000.safetensors").touch()
+    assert [path.name[11:-21] for path in checkpoint.paths(tmp_path)] == [
+        "000020", "999999", "1000000"
+    ]  # fmt: skip
+
+
+def test_a_callback_may_hold_on_to_the_run(tmp_path: Path) -> None:
+    class Holding(Callback):
+        def on_fit_begin(self, run: Run) -> None:
+            self.run = run
+
+    for epochs in (1, 2):
+        holding = Holding()
+        fit(dense(), tmp_path, holding, epochs=epochs)
+        assert holding.run.epochs == epochs
+
+
 def test_what_a_killed_process_left_half_written_goes_away(tmp_path: Path) -> None:
     left, own = (
         tmp_path / ".checkpoint-000001-00000000.safetensors.x.safetensors",
@@ -671,7 +720,7 @@ def test_what_cannot_be_written_shows_before_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"epochs": 0}, {"steps": 0}, {"steps": 1.5}, {"minutes": 0}, {"keep": 0}, {"keep": None},
-     {"minutes": "1"}, {"mode": "best"}, {"keep": True}],
+     {"minutes": "1"}, {"mode": "best"}, {"keep": True}, {"best": 3}],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"expected {next(iter(options))}"):
