@@ -27,6 +27,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             not be; the message says how to fix it.
     """
     path = Path(path)
+    if path.is_symlink():  # what it leads to is written, and it stays
+        path = path.resolve()
     if path.is_dir():
         raise IsADirectoryError(
             errno.EISDIR,
@@ -80,12 +82,9 @@ def held(folder: str | os.PathLike[str]) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            mine = False
-        except OSError:  # such as a network's file system
             mine = True
-        else:
-            mine = True
+        except OSError as error:  # other ones come from file systems without such locks
+            mine = not isinstance(error, BlockingIOError)
         yield mine
     finally:
         os.close(handle)

@@ -28,6 +28,10 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be gone on from, or one that is in the way."""
 
 
+class CheckpointWarning(RuntimeWarning):
+    """Training goes on from an older checkpoint than the newest, which cannot be read."""
+
+
 class Saved(NamedTuple):
     """A checkpoint that was read: parts of the model, and where training was."""
 
@@ -238,7 +242,7 @@ def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
             continue
         if problems:
             text = f"going on from {path.name}, since what is newer cannot be read: {problems[0]}"
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            warnings.warn(text, CheckpointWarning, stacklevel=3)
         return Saved(path, parts)
     if problems:
         raise CheckpointError(
