@@ -14,6 +14,8 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a disk says that has no room
+
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -23,8 +25,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     one of the two. A process that is killed leaves the temporary file behind, ``.NAME.*``.
 
     Raises:
-        OSError: the folder does not exist or cannot be written to, or ``path`` is a file that may
-            not be; the message says how to fix it.
+        OSError: the folder does not exist or cannot be written to, or ``path`` is a folder or a
+            file that may not be, or the disk is full; the message says how to fix it.
     """
     path = Path(path)
     if path.is_symlink():  # what it leads to is written, and it stays
@@ -62,9 +64,17 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(_mode(path))  # mkstemp's own mode lets nobody else read
         temporary.replace(path)
         _settle(path.parent)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise OSError(
+                error.errno,
+                f"cannot write {path.name}: expected room on the disk, got none "
+                f"({error.strerror}); what was there before is whole; make room, or choose another "
+                "folder",
+                str(path),
+            ) from None
         raise
 
 
