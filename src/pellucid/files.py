@@ -30,7 +30,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     if path.is_symlink():  # what it leads to is written, and it stays
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(
             errno.EISDIR,

@@ -310,7 +310,7 @@ class Listed(list[int]):
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        (open, "expected what a file can name"),
+        (open, "write a function or class that uses it"),
         (b"bytes", "expected what a file can name"),
         (1j, "expected what a file can name"),
         (Path("x"), "keep what it says as numbers and texts"),
@@ -444,12 +444,13 @@ def test_objects_that_make_no_model_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("metadata", "digits"), ("class_names", 3), ("metrics", "accuracy"), ("penalties", [])],
-)
+    [("metadata", "digits"), ("class_names", 3), ("class_names", "ab"), ("input_shape", (4.5,)),
+     ("input_shape", "x"), ("metrics", "accuracy"), ("penalties", [])],
+)  # fmt: skip
 def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, name: str, value: Any) -> None:
     model = small()
     setattr(model, name, value)
-    with pytest.raises(ValueError, match=f"expected {name} to be a .*, got"):
+    with pytest.raises(ValueError, match=f"expected {name} to be .*, got"):
         model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 

@@ -736,6 +736,12 @@ def test_two_checkpoints_and_a_file_to_resume_from_are_refused(tmp_path: Path) -
         dense().fit(X, Y, resume=tmp_path / "model.safetensors", verbose=False)
 
 
+def test_resuming_takes_a_folder() -> None:
+    resume: Any = True
+    with pytest.raises(TypeError, match="resume: expected the folder of a Checkpoint, got True"):
+        dense().fit(X, Y, resume=resume, verbose=False)
+
+
 def test_one_folder_is_gone_on_from_into_another(tmp_path: Path) -> None:
     whole, model = dense(), dense()
     expected = fit(whole, tmp_path / "whole")

@@ -183,6 +183,8 @@ def _unregistered(value: Any, path: str) -> TypeError:
         fix = "define it with def, and put @pellucid.register before that"
     elif what.__module__.partition(".")[0] in sys.stdlib_module_names:
         fix = "leave it out, or keep what it says as numbers and texts"
+        if callable(value):
+            fix = "write a function or class that uses it, with @pellucid.register before it"
     else:
         fix = f"put @pellucid.register before the definition of {name}"
     return TypeError(f"{path}: expected what a file can name, got {value!r:.80} ({name}); {fix}")

@@ -222,9 +222,15 @@ def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
 
     Raises:
         CheckpointError: there are some, and none of them can be read.
+        TypeError: it is no path.
     """
     if folder is None:
         return None
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(
+            f"resume: expected the folder of a Checkpoint, got {folder!r}; pass its path, such as "
+            "'checkpoints'"
+        )
     if Path(folder).is_file():
         raise CheckpointError(
             f"expected the folder of checkpoints to resume from, got the file {folder}; to begin "

@@ -35,10 +35,11 @@ def parts_of(model: Any) -> dict[str, Any]:
         ValueError: one of them is what `load` would refuse.
     """
     parts = {name: getattr(model, name) for name in PARTS}
-    if isinstance(parts["class_names"], Iterable):
-        parts["class_names"] = list(map(str, parts["class_names"]))
-    if isinstance(parts["input_shape"], Iterable):
-        parts["input_shape"] = tuple(map(int, parts["input_shape"]))
+    names, shape = parts["class_names"], parts["input_shape"]
+    if isinstance(names, Iterable) and not isinstance(names, str):
+        parts["class_names"] = list(map(str, names))
+    if isinstance(shape, list | tuple):
+        parts["input_shape"] = tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
     _check(parts)
     return parts
 
@@ -138,6 +139,7 @@ def load(kind: Any, path: str | os.PathLike[str]) -> Any:
         )
     try:
         _check(parts)
+        parts["optimizer"].rate(1)
         model = kind(*(parts[name] for name in BASES))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: no sound model: {error!s:.500}") from None
@@ -170,7 +172,6 @@ def _check(parts: dict[str, Any]) -> None:
     _expect("metadata", isinstance(metadata, dict), "a dictionary, such as {'data': ...}", metadata)
     optimizer = parts["optimizer"]
     optimizer.check()
-    optimizer.rate(1)
     memory = [value for state in optimizer.state.values() for value in state.values()]
     sound = all(isinstance(value, int | float | np.ndarray | np.generic) for value in memory)
     _expect("optimizer.state", sound, "of arrays and numbers", optimizer.state)
