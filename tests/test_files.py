@@ -13,6 +13,20 @@ import pytest
 from pellucid.files import atomic, write_text
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links take rights on Windows")
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path, exists: bool) -> None:
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "a.txt", tmp_path / "b.txt"
+    if exists:
+        target.write_text("old")
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert sorted(tmp_path.iterdir()) == [link, tmp_path / "there"]
+
+
 def test_a_new_file_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with atomic(path) as temporary:

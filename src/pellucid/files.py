@@ -11,6 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+if sys.platform != "win32":
+    import fcntl
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a disk says that has no room
+
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -20,10 +25,18 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     one of the two. A process that is killed leaves the temporary file behind, ``.NAME.*``.
 
     Raises:
-        OSError: the folder does not exist or cannot be written to, or ``path`` is a file that may
-            not be; the message says how to fix it.
+        OSError: the folder does not exist or cannot be written to, or ``path`` is a folder or a
+            file that may not be, or the disk is full; the message says how to fix it.
     """
     path = Path(path)
+    if path.is_symlink():  # what it leads to is written, and it stays
+        path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR,
+            f"cannot write {path.name}: expected the name of a file, got a folder; add a file name",
+            str(path),
+        )
     if path.is_file() and not os.access(path, os.W_OK):
         raise PermissionError(
             errno.EACCES,
@@ -51,10 +64,40 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(_mode(path))  # mkstemp's own mode lets nobody else read
         temporary.replace(path)
         _settle(path.parent)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise OSError(
+                error.errno,
+                f"cannot write {path.name}: expected room on the disk, got none "
+                f"({error.strerror}); what was there before is whole; make room, or choose another "
+                "folder",
+                str(path),
+            ) from None
         raise
+
+
+@contextmanager
+def held(folder: str | os.PathLike[str]) -> Iterator[bool]:
+    """Hold a folder until the end of the context or of the process; yield whether nobody else does.
+
+    It is told by a lock that leaves no file behind. Where the system has none for folders, nobody
+    else is ever noticed.
+    """
+    if sys.platform == "win32":
+        yield True
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = True
+        except OSError as error:  # other ones come from file systems without such locks
+            mine = not isinstance(error, BlockingIOError)
+        yield mine
+    finally:
+        os.close(handle)
 
 
 def _mode(path: Path) -> int:

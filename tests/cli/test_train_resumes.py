@@ -57,6 +57,15 @@ def test_what_does_not_fit_is_one_line(command: Command) -> None:
     assert Path("runs/moons/model.safetensors").read_bytes() == before
 
 
+def test_a_damaged_checkpoint_is_told_of(command: Command) -> None:
+    assert command(*WORDS, "--epochs", "2", "--checkpoint").status == 0
+    (CHECKPOINTS / "checkpoint-000002-00000000.safetensors").write_bytes(b"")
+    ended = command(*WORDS, "--epochs", "2", "--resume")
+    assert ended.status == 0
+    assert "epoch 2/2" in ended.out
+    assert ended.err.startswith("pellucid: note: going on from checkpoint-000001-00000000")
+
+
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the command is not installed beside this Python")
 @pytest.mark.skipif(os.name != "posix", reason="the means are POSIX's")
 def test_a_real_sigterm(tmp_path: Path) -> None:

@@ -318,3 +318,20 @@ def test_the_file_is_a_plain_one(tmp_path: Path) -> None:
     arrays = dict(interop.to_torch(nn.BatchNorm1D(3)))
     arrays.pop("num_batches_tracked")  # older files have none
     interop.from_torch(nn.BatchNorm1D(3), arrays)
+
+
+@pytest.mark.parametrize(
+    ("weight", "match"),
+    [(np.ones((3, 2), complex), "real numbers, got complex128"), ("x", "real numbers, got <U1")],
+)
+def test_what_is_no_real_number_is_refused(weight: Any, match: str) -> None:
+    with pytest.raises(TypeError, match=f"weight: expected an array of {match}"):
+        interop.from_torch(nn.Dense(2, 3), {"weight": weight, "bias": np.zeros(3)})
+
+
+@pytest.mark.torch
+def test_a_module_in_place_of_its_state_is_refused() -> None:
+    torch = pytest.importorskip("torch")
+    source: Any = torch.nn.Linear(2, 3)
+    with pytest.raises(TypeError, match=r"got a Linear; pass its state_dict\(\)"):
+        interop.from_torch(nn.Dense(2, 3), source)

@@ -310,10 +310,10 @@ class Listed(list[int]):
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        (open, "expected what a file can name"),
+        (open, "write a function or class that uses it"),
         (b"bytes", "expected what a file can name"),
         (1j, "expected what a file can name"),
-        (Path("x"), "expected what a file can name"),
+        (Path("x"), "keep what it says as numbers and texts"),
         (np.array(["a"]), "expected an array of numbers that files know, got <U1"),
         (np.array([1j]), "expected an array of numbers"),
         (np.datetime64("2020"), "expected a dtype of numbers"),
@@ -438,8 +438,48 @@ def test_objects_that_make_no_model_are_refused(tmp_path: Path) -> None:
     }  # fmt: skip
     for name, value in wrong.items():
         save_objects(tmp_path / "o", parts | {name: value})
-        with pytest.raises(ValueError, match=f"{tmp_path / 'o'}: expected"):
+        with pytest.raises(ValueError, match=f"{tmp_path / 'o'}: no sound model: expected "):
             Model.load(tmp_path / "o")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("metadata", "digits"), ("class_names", 3), ("class_names", "ab"), ("input_shape", (4.5,)),
+     ("input_shape", "x"), ("metrics", "accuracy"), ("penalties", [])],
+)  # fmt: skip
+def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, name: str, value: Any) -> None:
+    model = small()
+    setattr(model, name, value)
+    with pytest.raises(ValueError, match=f"expected {name} to be .*, got"):
+        model.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shapes_and_names_of_any_kind_are_kept_as_plain_ones(tmp_path: Path) -> None:
+    model = small()
+    model.input_shape, model.class_names = [np.int64(4)], np.array(["ä", "猫"])  # type: ignore[assignment]
+    again = reloaded(model, tmp_path)
+    assert again.input_shape == (4,)
+    assert again.class_names == ["ä", "猫"]
+
+
+@pellucid.register(name="tests.Counting")
+class Counting(optim.SGD):
+    """An optimiser of a user, whose state holds a number: what NumPy makes of 0-d arrays."""
+
+    def init(self, param: Any) -> Any:
+        return {"n": np.zeros(())}
+
+    def update(self, param: Any, grad: Any, state: Any, step: int) -> Any:
+        return param - grad / (1 + state["n"]), {"n": state["n"] + 1}
+
+
+def test_an_optimiser_may_remember_numbers(tmp_path: Path) -> None:
+    x, y = blobs(20)
+    model = Model(classifier(), "cross_entropy", Counting(0.1))
+    model.fit(x, y, epochs=2, compile=False, verbose=False)
+    again = reloaded(model, tmp_path)
+    assert again.optimizer.state == model.optimizer.state
 
 
 # by matching names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import struct
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,24 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     ) as caught:
         save_parameters(nn.Dense(3, 2), tmp_path / "none" / "network.safetensors")
     assert str(tmp_path / "none") in str(caught.value)
+
+
+def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="expected the name of a file, got a folder"):
+        save_parameters(nn.Dense(2, 3), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    (b"", "it is empty"),
+    (pickle.dumps({"weight": [1.0] * 9}), "looks like one of torch.save or pickle"),
+    (b"PK\x03\x04" + bytes(99), "looks like one of torch.save or pickle"),
+    ((1 << 25).to_bytes(8, "little") + bytes(1 << 25), "33,554,432 bytes, more than 16,777,216"),
+], ids=["empty", "pickle", "zip", "long"])  # fmt: skip
+def test_what_a_file_of_another_kind_looks_like(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "w").write_bytes(content)
+    with pytest.raises(ValueError, match=told):
+        load_parameters(nn.Dense(2, 3), tmp_path / "w")
 
 
 def test_paths_may_be_texts(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from pellucid.train import (
     Model,
     ReduceLROnPlateau,
     Run,
+    checkpoint,
 )
 from pellucid.train.native import NativeStep
 from train.resuming import WEIGHTS, X, Y, dense, digest
@@ -357,6 +358,41 @@ class Noisy(nn.Module):
         return self.layer(x) + self.rng.normal(size=3).astype("f4") * self.training
 
 
+@pellucid.register(name="tests.checkpoints.Counts")
+class Counts:
+    def __init__(self) -> None:
+        self.seen = np.int64(0)
+
+
+@pellucid.register(name="tests.checkpoints.Remembering")
+class Remembering(nn.Module):
+    """A layer that remembers in every kind of attribute, some of them held by others as well."""
+
+    def __init__(self) -> None:
+        self.steps = [0.0, nn.Dense(6, 3, rng=0)]
+        self.by_name = {"n": 0, "rng": np.random.default_rng(5)}
+        self.pair, self.growing, self.names = (1.0, "a"), [], {"a"}
+        self.alias, self.counts = self.growing, Counts()
+
+    def forward(self, x: Any) -> pellucid.Tensor:
+        layer: Any = self.steps[1]
+        if self.training:
+            self.steps[0] = float(self.steps[0]) + 1  # type: ignore[arg-type]
+            self.by_name["n"] = int(self.by_name["n"]) + 1  # type: ignore[call-overload]
+            self.pair = (self.pair[0] * 0.9, "a")
+            self.alias.append(self.by_name["rng"].normal())  # type: ignore[attr-defined]
+            self.names = self.names | {f"{self.by_name['n']}"}
+            self.counts.seen = self.counts.seen + 1
+        told = [self.steps[0], self.by_name["n"], self.pair[0], sum(self.growing)]
+        told += [len(self.names), self.counts.seen]
+        return layer(x) + np.float32(sum(np.float64(n) for n in told) / 100)  # type: ignore[arg-type]
+
+
+def test_whatever_a_layer_remembers_goes_on(tmp_path: Path) -> None:
+    whole, parts = ends(lambda: Model(Remembering(), "cross_entropy"), tmp_path, 8)
+    assert whole == parts
+
+
 def test_without_a_seed_too(tmp_path: Path) -> None:
     with pytest.raises(CrashError):
         fit(dense(), tmp_path / "a", Crash(7), seed=None, validation_split=0.2)
@@ -553,6 +589,54 @@ def test_a_folder_in_use_is_refused_before_training(tmp_path: Path) -> None:
     assert model.optimizer.steps == 0
 
 
+@posix
+def test_two_trainings_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
+    class Second(Callback):
+        def on_epoch_end(self, run: Run) -> None:
+            with pytest.raises(ValueError, match=r"that no other training writes to.*just now"):
+                fit(dense(), tmp_path, Second())
+            raise CrashError
+
+    for _ in range(2):  # after the crash the folder is free again
+        with pytest.raises(CrashError):
+            fit(dense(), tmp_path, Second())
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"expected a folder for checkpoints.*choose another"):
+        dense().fit(X, Y, verbose=False, callbacks=[Checkpoint(tmp_path / "a")])
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
+    fit(dense(), tmp_path, epochs=1)
+    others = ["checkpoint-000001-00000000-good.safetensors", "checkpoint-my-own.safetensors"]
+    for name in others:
+        shutil.copy(tmp_path / "checkpoint-000001-00000000.safetensors", tmp_path / name)
+    fit(dense(), tmp_path, epochs=3, keep=1)
+    assert names(tmp_path) == sorted([*others, "checkpoint-000003-00000000.safetensors"])
+
+
+def test_the_newest_is_told_by_number(tmp_path: Path) -> None:
+    for count in (999_999, 1_000_000, 20):
+        (tmp_path / f"checkpoint-{count:06d}-00000000.safetensors").touch()
+    assert [path.name[11:-21] for path in checkpoint.paths(tmp_path)] == [
+        "000020", "999999", "1000000"
+    ]  # fmt: skip
+
+
+def test_a_callback_may_hold_on_to_the_run(tmp_path: Path) -> None:
+    class Holding(Callback):
+        def on_fit_begin(self, run: Run) -> None:
+            self.run = run
+
+    for epochs in (1, 2):
+        holding = Holding()
+        fit(dense(), tmp_path, holding, epochs=epochs)
+        assert holding.run.epochs == epochs
+
+
 def test_what_a_killed_process_left_half_written_goes_away(tmp_path: Path) -> None:
     left, own = (
         tmp_path / ".checkpoint-000001-00000000.safetensors.x.safetensors",
@@ -636,7 +720,7 @@ def test_what_cannot_be_written_shows_before_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"epochs": 0}, {"steps": 0}, {"steps": 1.5}, {"minutes": 0}, {"keep": 0}, {"keep": None},
-     {"minutes": "1"}, {"mode": "best"}, {"keep": True}],
+     {"minutes": "1"}, {"mode": "best"}, {"keep": True}, {"best": 3}],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"expected {next(iter(options))}"):
@@ -650,6 +734,12 @@ def test_two_checkpoints_and_a_file_to_resume_from_are_refused(tmp_path: Path) -
     dense().save(tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match=r"got the file .*model.safetensors.* use Model.load"):
         dense().fit(X, Y, resume=tmp_path / "model.safetensors", verbose=False)
+
+
+def test_resuming_takes_a_folder() -> None:
+    resume: Any = True
+    with pytest.raises(TypeError, match="resume: expected the folder of a Checkpoint, got True"):
+        dense().fit(X, Y, resume=resume, verbose=False)
 
 
 def test_one_folder_is_gone_on_from_into_another(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import optim
+from pellucid.cli.console import note
 from pellucid.cli.errors import CommandError
 from pellucid.cli.network import Architecture, build
 from pellucid.cli.settings import Settings
@@ -30,7 +31,7 @@ from pellucid.train import (
     metrics,
     regression_report,
 )
-from pellucid.train.checkpoint import CheckpointError
+from pellucid.train.checkpoint import CheckpointError, CheckpointWarning
 from pellucid.train.native import Compile
 from pellucid.train.report import ClassificationReport, RegressionReport
 
@@ -169,7 +170,12 @@ def _regressed(
 
 @contextmanager
 def numbers_may_overflow() -> Iterator[None]:
-    """Leave the report of a diverged run to its history, instead of a warning an operation."""
+    """Leave the report of a diverged run to its history, instead of a warning an operation.
+
+    That a checkpoint cannot be read is told all the same, as a note.
+    """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("always", CheckpointWarning)
+        warnings.showwarning = lambda message, *_, **__: note(str(message))
         yield

@@ -82,11 +82,17 @@ def from_torch(
 
     Raises:
         FileNotFoundError: there is no such file.
+        TypeError: the source is neither, or holds something else than real numbers.
         ValueError: it is damaged; or names are missing or unexpected, or shapes differ, all of
             which are listed. The network is unchanged then.
     """
     if isinstance(source, Mapping):
-        arrays = {name: _array(value) for name, value in source.items()}
+        arrays = {name: _array(name, value) for name, value in source.items()}
+    elif hasattr(source, "state_dict"):
+        raise TypeError(
+            f"expected a state_dict, or the path of a file, got a {type(source).__name__}; pass "
+            "its state_dict()"
+        )
     else:
         arrays = container.read(source).arrays
     parts = list(_all_pieces(network, names or {}, channels or {}))
@@ -118,12 +124,15 @@ def from_torch(
         tensor.data = np.array(array, dtype=tensor.dtype, order="C")
 
 
-def _array(value: Any) -> Array:
-    """Return an array; of PyTorch's tensors those of bfloat16 become float32."""
+def _array(name: str, value: Any) -> Array:
+    """Return an array of real numbers; of PyTorch's tensors those of bfloat16 become float32."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-    return np.asarray(value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected an array of real numbers, got {array.dtype}; convert it")
+    return array
 
 
 def _all_pieces(

@@ -30,6 +30,8 @@ LARGEST_HEADER = 1 << 24  # bytes; the format itself allows 10^8
 PAGE = 4096  # bytes
 MARKS = ("format", "format_version", "pellucid", "checksum")  # metadata that `write` adds
 
+PICKLED = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how they begin
+
 DTYPES = {
     "BOOL": "|b1",
     "U8": "|u1",
@@ -186,8 +188,18 @@ def _damaged(path: str | os.PathLike[str], why: object) -> ValueError:
 
 def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
     """Return the header, and where the arrays begin."""
-    length = int.from_bytes(file.read(8), "little")
+    if size == 0:
+        raise ValueError("it is empty")
+    first = file.read(8)
+    length = int.from_bytes(first, "little")
     if size < 8 or length > min(size - 8, LARGEST_HEADER):
+        if first.startswith(PICKLED):
+            raise ValueError(
+                "it looks like one of torch.save or pickle, which can hold code and is not read; "
+                "use safetensors.torch.save_file"
+            )
+        if size >= 8 + length:
+            raise ValueError(f"a header of {length:,} bytes, more than {LARGEST_HEADER:,}")
         raise ValueError(f"no room for a header of {length:,} bytes in a file of {size:,}")
     try:
         header = json.loads(

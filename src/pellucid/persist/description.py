@@ -22,6 +22,7 @@ of these sets of keys:
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import FunctionType
@@ -180,8 +181,10 @@ def _unregistered(value: Any, path: str) -> TypeError:
     name = getattr(what, "__name__", repr(what))
     if isinstance(value, FunctionType) and name == "<lambda>":
         fix = "define it with def, and put @pellucid.register before that"
-    elif isinstance(what, type) and what.__module__ == "builtins":
-        fix = "write it as a class of yours, with @pellucid.register before it"
+    elif what.__module__.partition(".")[0] in sys.stdlib_module_names:
+        fix = "leave it out, or keep what it says as numbers and texts"
+        if callable(value):
+            fix = "write a function or class that uses it, with @pellucid.register before it"
     else:
         fix = f"put @pellucid.register before the definition of {name}"
     return TypeError(f"{path}: expected what a file can name, got {value!r:.80} ({name}); {fix}")

@@ -7,23 +7,29 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pellucid.files import held
 from pellucid.persist import load_objects, save_objects
 from pellucid.train.events import Callback, Run, monitored
 from pellucid.train.history import Mode, direction
 from pellucid.tree import walk
 
 NAME = "checkpoint-{done:06d}-{batch:08d}.safetensors"
-EVERY = "checkpoint-*-*.safetensors"
+EVERY = re.compile(r"checkpoint-(\d{6,})-(\d{8,})\.safetensors")
 BEST = "best.safetensors"
 SHOWN = 5  # differences that an error names
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be gone on from, or one that is in the way."""
+
+
+class CheckpointWarning(RuntimeWarning):
+    """Training goes on from an older checkpoint than the newest, which cannot be read."""
 
 
 class Saved(NamedTuple):
@@ -87,8 +93,13 @@ class Checkpoint(Callback):
             given = value is not None or name == "keep"
             is_number = isinstance(value, kind) and not isinstance(value, bool)
             if given and not (is_number and value > 0):  # type: ignore[operator]
-                least = "of at least 1" if kind is int else "above 0"
-                raise ValueError(f"Checkpoint: expected {name} {least}, got {value!r}; try 1")
+                least = "a whole number of at least 1" if kind is int else "a number above 0"
+                raise ValueError(f"Checkpoint: expected {name} to be {least}, got {value!r}; try 1")
+        if best is not None and not isinstance(best, str):
+            raise ValueError(
+                f"Checkpoint: expected best to be a name of the history, got {best!r}; try "
+                "'val_loss'"
+            )
         direction("loss", mode)  # refuses another mode now, not after the first epoch
         self.folder = Path(folder)
         self.epochs, self.steps, self.minutes, self.keep = epochs, steps, minutes, keep
@@ -98,9 +109,28 @@ class Checkpoint(Callback):
         self._written = 0.0  # when that was
         self._left = False  # whether training was left in the midst of an epoch
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make the folder, and keep other trainings from writing there meanwhile."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise type(error)(
+                error.errno,
+                f"expected a folder for checkpoints, or room for one, got none ({error.strerror}); "
+                "choose another",
+                str(self.folder),
+            ) from None
+        with held(self.folder) as mine:
+            if not mine:
+                raise CheckpointError(
+                    f"expected a folder that no other training writes to, got {self.folder}, where "
+                    "one does just now; wait for its end, or choose another folder"
+                )
+            yield
+
     def on_fit_begin(self, run: Run) -> None:
         """Write down the start, so that what cannot be written shows before anything is trained."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.best, self._updates, self._left = math.nan, 0, False
         self._written = time.monotonic()
         found = paths(self.folder)
@@ -111,8 +141,9 @@ class Checkpoint(Callback):
                 f"with {found[-1].name}; pass resume={str(self.folder)!r} to go on from there, or "
                 "choose another folder, or delete it"
             )
-        for left_behind in self.folder.glob(".checkpoint-*-*.safetensors.*"):
-            left_behind.unlink(missing_ok=True)  # by a process that was killed while it wrote
+        for pattern in (".checkpoint-*-*.safetensors.*", f".{BEST}.*"):
+            for left_behind in self.folder.glob(pattern):
+                left_behind.unlink(missing_ok=True)  # by a process that was killed while it wrote
         if origin is None or not paths(origin):  # training begins
             self._write(run)
 
@@ -181,7 +212,9 @@ class Checkpoint(Callback):
 
 def paths(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, the newest last."""
-    return sorted(folder.glob(EVERY))
+    found = {path: EVERY.fullmatch(path.name) for path in folder.glob("checkpoint-*")}
+    counts = {path: (int(name[1]), int(name[2])) for path, name in found.items() if name}
+    return sorted(counts, key=counts.__getitem__)
 
 
 def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
@@ -189,9 +222,15 @@ def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
 
     Raises:
         CheckpointError: there are some, and none of them can be read.
+        TypeError: it is no path.
     """
     if folder is None:
         return None
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(
+            f"resume: expected the folder of a Checkpoint, got {folder!r}; pass its path, such as "
+            "'checkpoints'"
+        )
     if Path(folder).is_file():
         raise CheckpointError(
             f"expected the folder of checkpoints to resume from, got the file {folder}; to begin "
@@ -209,7 +248,7 @@ def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
             continue
         if problems:
             text = f"going on from {path.name}, since what is newer cannot be read: {problems[0]}"
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            warnings.warn(text, CheckpointWarning, stacklevel=3)
         return Saved(path, parts)
     if problems:
         raise CheckpointError(
@@ -235,8 +274,8 @@ def refuse_other(saved: Saved | None, task: Mapping[str, Any]) -> None:
     more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     raise CheckpointError(
         f"{saved.path}: expected a checkpoint of this training, got one of another: "
-        f"{'; '.join(told[:SHOWN])}{more}; call fit as it was called then, choose another folder, "
-        "or begin with its weights, Model.load(...)"
+        f"{'; '.join(told[:SHOWN])}{more}; go on with the settings of then, choose another "
+        "folder, or begin with its weights, Model.load(...)"
     )
 
 

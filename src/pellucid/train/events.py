@@ -110,13 +110,13 @@ class Callback(Protocol):
         """Return what must be remembered for training to go on from a checkpoint.
 
         It may hold what files can: numbers, texts, lists, dictionaries, arrays, random generators,
-        objects of registered classes. Networks, tensors and optimisers are left out here, since
-        they belong to the run.
+        objects of registered classes. The run, networks, tensors and optimisers are left out here,
+        since checkpoints have them anyway.
         """
         return {
             name: value
             for name, value in vars(self).items()
-            if not isinstance(value, Module | Optimizer | Tensor)
+            if not isinstance(value, Run | Module | Optimizer | Tensor)
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

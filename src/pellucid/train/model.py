@@ -362,6 +362,8 @@ class Model:
             OSError: the file cannot be written; what was there before is whole.
             TypeError: a class or function of yours is not registered, see `pellucid.register`;
                 nothing was written then.
+            ValueError: something that was set, such as ``class_names``, could not be loaded;
+                nothing was written then.
         """
         saving.save(self, path)
 

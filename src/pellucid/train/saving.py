@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from pellucid import nn, optim
+from pellucid.autograd import Tensor
 from pellucid.persist import load_objects, save_objects
 from pellucid.train.checkpoint import Saved
 from pellucid.train.events import Callbacks, Run
@@ -17,6 +20,7 @@ BASES = {"network": nn.Module, "loss": nn.Loss, "optimizer": optim.Optimizer}
 RULES = {"penalties": nn.Penalty, "constraints": nn.Constraint}
 NOTES = ("input_shape", "class_names", "preprocessing", "metadata")
 PARTS = (*BASES, "metrics", *RULES, *NOTES)
+PLAIN = (type(None), bool, int, float, str, set, frozenset, np.ndarray, np.generic)
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -25,10 +29,18 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 
 
 def parts_of(model: Any) -> dict[str, Any]:
-    """Return what a model consists of, by name."""
+    """Return what a model consists of, by name.
+
+    Raises:
+        ValueError: one of them is what `load` would refuse.
+    """
     parts = {name: getattr(model, name) for name in PARTS}
-    if parts["class_names"] is not None:
-        parts["class_names"] = list(map(str, parts["class_names"]))
+    names, shape = parts["class_names"], parts["input_shape"]
+    if isinstance(names, Iterable) and not isinstance(names, str):
+        parts["class_names"] = list(map(str, names))
+    if isinstance(shape, list | tuple):
+        parts["input_shape"] = tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
+    _check(parts)
     return parts
 
 
@@ -36,7 +48,8 @@ def take_over(model: Any, saved: Saved) -> None:
     """Put a model's parts, which stay the same objects, into the state of those of a checkpoint.
 
     That is parameters, buffers and what the optimiser remembers, and whatever else may have been
-    changed while training: which parameters are frozen, numbers such as a rate of dropout.
+    changed while training: which parameters are frozen, numbers such as a rate of dropout, what a
+    layer of one's own counts.
     """
     network, parts = model.network, saved.parts
     tensors, modules = parts["network"].named_tensors(), parts["network"].modules()
@@ -47,8 +60,9 @@ def take_over(model: Any, saved: Saved) -> None:
     pairs += [(model.loss, parts["loss"])]
     for name in RULES:
         pairs += [(mine, parts[name][path]) for path, mine in getattr(model, name).items()]
+    met: set[int] = set()
     for mine, theirs in pairs:
-        _adopt(mine, theirs)
+        _adopt(mine, theirs, met)
     vars(model.optimizer).update(vars(parts["optimizer"]))
 
 
@@ -85,14 +99,34 @@ def _settings(module: nn.Module) -> str:
     return f"{type(module).__name__}({', '.join(f'{n}={v!r}' for n, v in plain.items())})"
 
 
-def _adopt(mine: Any, theirs: Any) -> None:
-    """Set an object's plain attributes, and its random generators, to those of another."""
-    for name, value in vars(theirs).items():
-        own = vars(mine).get(name)
-        if isinstance(value, np.random.Generator) and isinstance(own, np.random.Generator):
-            own.bit_generator.state = value.bit_generator.state  # others may draw from it, too
-        elif value is None or isinstance(value, bool | int | float | str | np.ndarray):
-            setattr(mine, name, value)
+def _adopt(mine: Any, theirs: Any, met: set[int]) -> None:
+    """Give an object the attributes of another, but for modules and tensors; ``met`` are done."""
+    if id(mine) not in met:
+        met.add(id(mine))
+        for name, value in vars(theirs).items():
+            setattr(mine, name, _adopted(vars(mine).get(name), value, met))
+
+
+def _adopted(own: Any, value: Any, met: set[int]) -> Any:
+    """Return what is the value of a checkpoint; where others may hold it, too, ``own`` itself."""
+    if own is None or isinstance(value, PLAIN):
+        return value
+    if type(own) is not type(value) or isinstance(own, nn.Module | Tensor | type | FunctionType):
+        return own
+    if isinstance(own, list):
+        own[:] = _adopted(tuple(own), tuple(value), met)
+    elif isinstance(own, tuple):
+        more = value[len(own) :]
+        return tuple(_adopted(*pair, met) for pair in zip((*own, *more), value, strict=False))
+    elif isinstance(own, dict):
+        new = {name: _adopted(own.get(name), part, met) for name, part in value.items()}
+        own.clear()
+        own.update(new)
+    elif isinstance(own, np.random.Generator):
+        own.bit_generator.state = value.bit_generator.state
+    elif hasattr(own, "__dict__"):
+        _adopt(own, value, met)
+    return own
 
 
 def load(kind: Any, path: str | os.PathLike[str]) -> Any:
@@ -105,44 +139,51 @@ def load(kind: Any, path: str | os.PathLike[str]) -> Any:
         )
     try:
         _check(parts)
+        parts["optimizer"].rate(1)
         model = kind(*(parts[name] for name in BASES))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: expected a sound model, got: {error!s:.500}") from None
+        raise ValueError(f"{path}: no sound model: {error!s:.500}") from None
     for name in PARTS[3:]:  # as they were, though the constructor might refuse them now
         setattr(model, name, parts[name])
     return model
 
 
 def _check(parts: dict[str, Any]) -> None:
-    """Refuse parts that make no model."""
+    """Refuse parts that make no model.
+
+    Raises:
+        ValueError: says which, and what it has to be.
+    """
     for name, base in BASES.items():
-        _expect(name, isinstance(parts[name], base), parts[name])
-    _expect("metrics", isinstance(parts["metrics"], list), parts["metrics"])
+        _expect(name, isinstance(parts[name], base), f"of class {base.__name__}", parts[name])
+    _expect("metrics", isinstance(parts["metrics"], list), "a list", parts["metrics"])
     for metric in parts["metrics"]:
-        _expect("metrics", isinstance(metric, Metric), metric)
+        _expect("metrics", isinstance(metric, Metric), "of class Metric", metric)
         metric.__post_init__()
     for name, kind in RULES.items():
         rules = parts[name]
         sound = isinstance(rules, dict) and all(type(path) is str for path in rules)
-        _expect(name, sound and all(isinstance(r, kind) for r in rules.values()), rules)
+        sound = sound and all(isinstance(rule, kind) for rule in rules.values())
+        _expect(name, sound, f"a dictionary of paths, each with a {kind.__name__}", rules)
     shape, names = parts["input_shape"], parts["class_names"]
-    _expect("input_shape", shape is None or _are(shape, tuple, int), shape)
-    _expect("class_names", names is None or _are(names, list, str), names)
-    _expect("metadata", isinstance(parts["metadata"], dict), parts["metadata"])
+    _expect("input_shape", shape is None or _are(shape, tuple, int), "whole numbers", shape)
+    _expect("class_names", names is None or _are(names, list, str), "a list of names", names)
+    metadata = parts["metadata"]
+    _expect("metadata", isinstance(metadata, dict), "a dictionary, such as {'data': ...}", metadata)
     optimizer = parts["optimizer"]
     optimizer.check()
-    optimizer.rate(1)
-    memory = [(path, state) for path, state in optimizer.state.items()]
-    sound = all(_are(list(state.values()), list, np.ndarray) for _, state in memory)
-    _expect("optimizer.state", sound, memory)
+    memory = [value for state in optimizer.state.values() for value in state.values()]
+    sound = all(isinstance(value, int | float | np.ndarray | np.generic) for value in memory)
+    _expect("optimizer.state", sound, "of arrays and numbers", optimizer.state)
     steps = [optimizer.steps, *optimizer.counts.values()]
-    _expect("optimizer.steps", _are(steps, list, int) and min(steps) >= 0, steps)
+    sound = _are(steps, list, int) and min(steps) >= 0
+    _expect("optimizer.steps", sound, "whole numbers of at least 0, with its counts", steps)
 
 
 def _are(values: Any, kind: type, each: type) -> bool:
     return isinstance(values, kind) and all(type(value) is each for value in values)  # type: ignore[attr-defined]
 
 
-def _expect(name: str, sound: bool, value: Any) -> None:
+def _expect(name: str, sound: bool, wanted: str, value: Any) -> None:
     if not sound:
-        raise ValueError(f"{name} that cannot be, {value!r:.80}")
+        raise ValueError(f"expected {name} to be {wanted}, got {value!r:.80}")

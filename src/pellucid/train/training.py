@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from pellucid.train.batches import Batch, Source
@@ -60,6 +61,7 @@ class Training:
                 "take epochs, steps, minutes and best together"
             )
         self.writes = bool(writing)
+        self._alone = writing[0].alone() if writing else nullcontext()
         # checkpoints come after all whose memory they keep, and after what a signal asks for
         self.events = Callbacks([*others, self._wishes, *writing, progress])
 
@@ -75,7 +77,7 @@ class Training:
                 as shells report it.
         """
         run = self.run
-        with self._wishes.heard(term=self.writes):
+        with self._alone, self._wishes.heard(term=self.writes):
             self.events.on_fit_begin(run)
             try:
                 if saved is not None:
