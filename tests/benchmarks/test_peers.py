@@ -14,8 +14,12 @@ CASE = Case((6, 16, 8, 4), batch=12, rate=1e-2)
 TOLERANCE = 1e-4
 COMPILED = "PyTorch, compiled", "PyTorch, compiled but for Adam"
 OTHERS = (
-    "pellucid", "pellucid, a call for each step", "pellucid, eager", "scikit-learn", "NumPy by hand",
-)  # fmt: skip
+    "pellucid",
+    "pellucid, a call for each step",
+    "pellucid, eager",
+    "scikit-learn",
+    "NumPy by hand",
+)
 
 
 def losses(peer: str, case: Case = CASE) -> list[float]:
