@@ -66,24 +66,21 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("what", ["folder", "file"])
-def test_a_lost_permission_leaves_the_old_file_whole(tmp_path: Path, what: str) -> None:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    path = folder / "model.safetensors"
-    Model(nn.Dense(3, 2), "mse").save(path)
-    old = path.read_bytes()
-    for place in (tmp_path, *tmp_path.parents):  # another user must get here
-        if place == Path(tempfile.gettempdir()):
-            break
-        place.chmod(0o755)
-    folder.chmod(0o555 if what == "folder" else 0o777)
-    path.chmod(0o666 if what == "folder" else 0o444)
-    another_user = "if os.geteuid() == 0: os.setuid(65534)\n"  # root may do anything
-    try:
-        printed = child(another_user + SAVE, path)
-    finally:
-        folder.chmod(0o755)
-    assert printed.startswith("PermissionError")
-    assert "cannot write model.safetensors: expected a f" in printed
-    assert path.read_bytes() == old
-    assert list(folder.iterdir()) == [path]
+def test_a_lost_permission_leaves_the_old_file_whole(what: str) -> None:
+    # not in tmp_path, which pytest closes to other users whenever it starts
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "model.safetensors"
+        Model(nn.Dense(3, 2), "mse").save(path)
+        old = path.read_bytes()
+        folder.chmod(0o555 if what == "folder" else 0o777)
+        path.chmod(0o666 if what == "folder" else 0o444)
+        another_user = "if os.geteuid() == 0: os.setuid(65534)\n"  # root may do anything
+        try:
+            printed = child(another_user + SAVE, path)
+        finally:
+            folder.chmod(0o755)
+        assert printed.startswith("PermissionError")
+        assert "cannot write model.safetensors: expected a f" in printed
+        assert path.read_bytes() == old
+        assert list(folder.iterdir()) == [path]
