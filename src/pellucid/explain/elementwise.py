@@ -25,7 +25,7 @@ class Elementwise(Rule):
 
     def slope(self) -> Numbers:
         """Return f'(Z)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no slope(); define it in the class")
 
 
 class Identity(Elementwise):

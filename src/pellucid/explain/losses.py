@@ -24,7 +24,7 @@ class LossRule:
 
     def derive(self, p: Numbers, y: Numbers) -> Derived:
         """Return the loss and its gradient."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no derive(); define it in the class")
 
 
 class MSE(LossRule):

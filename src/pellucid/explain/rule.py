@@ -36,11 +36,11 @@ class Rule:
 
     def forward(self, x: Numbers) -> Numbers:
         """Return the layer's output."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no forward(); define it in the class")
 
     def backward(self, g: Numbers) -> dict[str, Numbers]:
         """Return the gradients, given g = dL/dout."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no backward(); define it in the class")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters by the letters that the equations use."""

@@ -26,12 +26,12 @@ class Exhibit:
     @staticmethod
     def measure(code: Callable[..., Any], /) -> str:
         """Run one of the two; return in a line what comes of it."""
-        raise NotImplementedError
+        raise TypeError("an exhibit has no measure(); define it in the class")
 
     @staticmethod
     def check(code: Callable[..., Any], /) -> str:
         """Return what is wrong with one of the two, or nothing."""
-        raise NotImplementedError
+        raise TypeError("an exhibit has no check(); define it in the class")
 
     def __init_subclass__(cls) -> None:
         cls.name = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
