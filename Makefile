@@ -29,7 +29,7 @@ export PATH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install train moons points saturation xor spiral regression digits mnist fashion \
-        notebooks test lint types bench readme lock clean
+        notebooks docs test lint types bench readme lock clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.12] [ARGS='options for the command']"
@@ -79,6 +79,9 @@ fashion: $(STAMP) ## example: Fashion-MNIST (downloads once, or set PELLUCID_DAT
 
 notebooks: $(STAMP) ## execute the notebooks anew (ARGS='03' for one of them, ARGS=--short for a quick look)
 	$(PY) tools/notebooks.py $(ARGS)
+
+docs: $(STAMP) ## build the documentation site into build/docs and check its links
+	$(PY) tools/docs.py $(ARGS)
 
 test: $(STAMP) ## run the tests on all cores
 	$(PY) -m pytest -n auto $(ARGS)

@@ -55,7 +55,7 @@ class Optimizer:
         clip_value: cut each element of a gradient to [-clip_value, clip_value] before the update.
         clip_norm: scale all gradients of a step so that their norm over all parameters together is
             at most this; after ``clip_value``. ``grad`` of the parameters keeps what backward
-            computed in both cases. See `pellucid.optim.clipping` for what is not finite.
+            computed in both cases. See `clip_by_global_norm` for what is not finite.
     """
 
     def __init__(

@@ -89,7 +89,7 @@ class Step:
 
 
 class Backprop:
-    """The backward pass of a value, as an iterator over its `Step`s, from the output back.
+    """The backward pass of a value, as an iterator over its steps (`Step`), from the output back.
 
     It does what `Value.backward` does and leaves the same gradients behind. A value without a label
     is called v1, v2, ..., parents before their children. It can be gone through once.

@@ -1,0 +1,54 @@
+"""The documentation site. Its root is the repository, so that links are the same in both."""
+
+import sys
+from pathlib import Path
+
+from pellucid.version import __version__
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+
+project = "Pellucid"
+author = "The Pellucid developers"
+copyright = author  # noqa: A001 - Sphinx's name
+release = version = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "myst_nb",
+    "references",
+]
+
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**.md",
+    "notebooks/*.ipynb",
+    "notebooks/README.md",
+    "benchmarks/README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+]
+exclude_patterns = ["build", "runs", "src", "tests", "tools", "examples", "requirements", ".*"]
+nitpicky = True
+
+default_role = "py:obj"
+autosummary_generate = False
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Args of a call", "params_style")]
+
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # `make notebooks` executes them; their outputs are in the repository
+
+html_theme = "furo"
+html_title = f"Pellucid {release}"
+html_extra_path = ["site/index.html"]
+html_copy_source = False
+html_show_sourcelink = False

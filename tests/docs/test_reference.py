@@ -1,0 +1,56 @@
+"""Every public name is in the API reference, and its docstring has an example that runs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import pellucid
+from pellucid import museum
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "api"
+SPACES = [pellucid, pellucid.nn, pellucid.optim, pellucid.data, pellucid.train, pellucid.viz]
+SPACES += [pellucid.persist, pellucid.interop, pellucid.scalar, museum]
+
+DTYPES = {"float32", "float64", "int64", "uint32", "bool"}  # NumPy's, named on a page
+
+
+def listed() -> Iterator[tuple[str, str]]:
+    """Yield the module and name of each object that a page lists."""
+    for page in sorted(REFERENCE.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for module, names in re.findall(r"\.\. objects:: (\S+)\n\n((?:   .*\n)+)", text):
+            for name in names.split():
+                yield module, name
+
+
+def pages() -> str:
+    """Return the text of all pages."""
+    return "\n".join(page.read_text(encoding="utf-8") for page in sorted(REFERENCE.glob("*.md")))
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.__name__)
+def test_every_public_name_is_in_the_reference(space: ModuleType) -> None:
+    entries = {name for module, name in listed() if module == space.__name__}
+    entries |= set(re.findall(rf"py:data:: {space.__name__}\.(\w+)", pages()))
+    public = [name for name in space.__all__ if not isinstance(getattr(space, name), ModuleType)]
+    assert [name for name in public if name not in entries | {"__version__", *DTYPES}] == []
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(set(listed())))
+def test_the_example_of_the_docstring_runs(module: str, name: str) -> None:
+    entry = getattr(importlib.import_module(module), name)
+    found = doctest.DocTestFinder(recurse=False).find(entry, name, globs={})
+    examples = [test for test in found if test.examples]
+    assert examples, f"{module}.{name} has no example in its docstring"
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    for test in examples:
+        report: list[str] = []
+        runner.run(test, out=report.append)
+        assert not runner.failures, "".join(report)

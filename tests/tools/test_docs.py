@@ -1,0 +1,74 @@
+"""The site's links are checked, and what docstrings say reaches it unharmed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import docs
+import references
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "index.html").write_text(
+        '<a href="sub/a.html#there">a</a><a href="#here">h</a><p id="here">'
+    )
+    (tmp_path / "sub" / "a.html").write_text(
+        '<h1 id="there"></h1><img src="../p%20q.png"><a href="https://example.org/">'
+    )
+    (tmp_path / "p q.png").write_bytes(b"")
+    return tmp_path
+
+
+def test_a_sound_site_has_no_dead_links(site: Path) -> None:
+    assert list(docs.dead_links(site)) == []
+
+
+@pytest.mark.parametrize(
+    "link", ["sub/b.html", "#nowhere", "sub/a.html#here", "sub", "../index.html"]
+)
+def test_planted_dead_links_are_found(site: Path, link: str) -> None:
+    (site / "planted.html").write_text(f'<a href="{link}">')
+    assert list(docs.dead_links(site)) == [f"planted.html: {link}"]
+
+
+def test_signs_of_formulas_are_escaped_and_code_is_not() -> None:
+    lines = ["|x| * y, `a|b` and ``*args``, mean_", "", ">>> x = |y", "*"]
+    assert references.plain(lines) == [
+        r"\|x\| \* y, `a|b` and ``*args``, mean\_",
+        "",
+        ">>> x = |y",
+        "*",
+    ]
+
+
+def test_an_indented_block_is_shown_as_it_stands() -> None:
+    lines = ["With *:", "", "    a * b", "", "    c", "", "Args:", "    a: |a|", "", "    b: more"]
+    assert references.plain(lines) == [
+        r"With \*:",
+        "",
+        "::",
+        "",
+        "    a * b",
+        "",
+        "    c",
+        "",
+        "Args:",
+        r"    a: \|a\|",
+        "",
+        "    b: more",
+    ]
+
+
+def test_a_name_is_found_by_its_ending() -> None:
+    known = references.by_ending(
+        ("p.nn.Dense", "p.scalar.Dense", "p.train.Model.fit", "p.train.fit", "p.nn.ReLU")
+    )
+    assert known["nn.Dense"] == "p.nn.Dense"
+    assert "Dense" not in known  # two have it
+    assert known["ReLU"] == "p.nn.ReLU"
+    assert known["fit"] == "p.train.fit"  # a function before a method
+    assert known["Model.fit"] == "p.train.Model.fit"
