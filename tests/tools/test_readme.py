@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -53,19 +51,6 @@ def test_the_readme_is_current() -> None:
     assert readme.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tour.md"])
-def test_the_code_runs(tmp_path: Path, name: str) -> None:
-    text = (readme.ROOT / name).read_text(encoding="utf-8")
-    samples = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert samples
-    script = tmp_path / "samples.py"
-    script.write_text("\n".join(samples), encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-
-
 def links(page: Path) -> set[Path]:
     """Return the files that a page links to or shows."""
     found = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
@@ -77,16 +62,15 @@ def dead(page: Path) -> list[Path]:
     return sorted(path for path in links(page) if not path.exists())
 
 
-def test_the_readme_leads_to_every_page() -> None:
+def test_the_readme_leads_to_the_pages() -> None:
     start = readme.ROOT / "README.md"
-    pages = {
-        page for folder in ("", "docs/", "notebooks/") for page in readme.ROOT.glob(f"{folder}*.md")
-    }
+    pages = {page for folder in ("", "notebooks/") for page in readme.ROOT.glob(f"{folder}*.md")}
     assert sorted(pages - links(start)) == [start]
+    assert readme.ROOT / "docs" / "index.md" in links(start)  # whose contents Sphinx checks
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in (*readme.ROOT.glob("*.md"), *readme.ROOT.glob("docs/*.md")):
+    for page in (*readme.ROOT.glob("*.md"), *readme.ROOT.glob("docs/**/*.md")):
         assert dead(page) == [], page.name
 
 
