@@ -28,7 +28,7 @@ from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import schedule
-from pellucid.compiler.split import GRAIN, cut, ranges, reach, spans, split
+from pellucid.compiler.split import GRAIN, cut, ranges, reach, span, spans, split
 from pellucid.ops import REGISTRY
 from support.compiled import Traced, joined, traced
 from support.hazards import elements
@@ -91,6 +91,38 @@ def test_reach_is_the_first_and_the_last_place(axes: list[tuple[int, int]], empt
         assert reach([0, *shape[1:]], strides) == (0, 0)
 
 
+block = st.tuples(st.integers(0, 30), st.integers(1, 4), st.integers(1, 4), st.integers(1, 6))
+
+
+@given(block, block, st.integers(0, 2))
+def test_spans_of_blocks_meet_where_an_element_is_in_both(
+    one: tuple[int, ...], two: tuple[int, ...], more: int
+) -> None:
+    """Some rows and columns of a matrix of 6 columns, and the same of one of 6 + more."""
+    node = Node("input", (), (100,), np.dtype(F4))
+    found, places = [], []
+    for (at, rows, columns, _), line in ((one, 6), (two, 6 + more)):
+        found.append(span(node, at, (rows, columns), (line, 1), written=True))
+        places.append({at + line * i + j for i in range(rows) for j in range(columns)})
+    first, second = found
+    if places[0] & places[1]:
+        assert first.meets(second)
+        assert second.meets(first)
+    both = first.union(second)
+    for s in found:
+        assert s.meets(both)
+        assert both.start <= s.start < s.stop <= both.stop
+
+
+def test_columns_side_by_side_do_not_meet() -> None:
+    node = Node("input", (), (8, 6), np.dtype(F4))
+    left, right = (span(node, at, (8, 3), (6, 1), written=True) for at in (0, 3))
+    assert not left.meets(right)
+    assert left.meets(span(node, 2, (8, 2), (6, 1), written=False))
+    assert right.meets(span(node, 0, (48,), (1,), written=False))  # all of it, in one line
+    assert right.meets(left.union(right))
+
+
 def calls_of(seed: int) -> list[list[Call]]:
     """Return the calls of a random program."""
     d = draw(Random(seed), 15)
@@ -114,7 +146,10 @@ def test_parts_touch_what_the_whole_does_and_write_apart(seed: int, parts: int) 
                     mine[node, written].update(at.tolist())
                     for place in at.tolist():
                         assert any(
-                            s.node is node and s.written >= written and s.start <= place < s.stop
+                            s.node is node
+                            and s.written >= written
+                            and s.start <= place < s.stop
+                            and (not s.line or s.left <= place % s.line < s.right)
                             for s in known
                         )
             for (node, written), places in mine.items():
@@ -142,7 +177,7 @@ def test_products(m: int, n: int) -> None:
     check(joined(graphs), (2, 5))
 
 
-@pytest.mark.parametrize("shape", [(40, 600, 700), (3, 520, 530), (64, 1030, 300)])
+@pytest.mark.parametrize("shape", [(40, 600, 900), (3, 720, 750), (64, 1030, 600)])
 def test_large_products(shape: tuple[int, int, int]) -> None:
     """Blocks of b are packed in the whole, and perhaps not in a part; columns are cut."""
     m, k, n = shape

@@ -20,6 +20,7 @@ from pellucid.arrays import namespace
 from pellucid.compiler import bound as module
 from pellucid.compiler.api import Compiled
 from pellucid.compiler.bound import Bound
+from pellucid.compiler.frame import address, aligned_array
 
 F4 = np.float32
 
@@ -232,6 +233,31 @@ def test_the_count_of_references_is_right() -> None:
     assert module.holders(held) > module.ALONE
     del view
     assert module.holders(held) == module.ALONE
+
+
+def test_all_who_look_at_an_aligned_array_s_memory_hold_the_array() -> None:
+    array = aligned_array((3, 5), "f4")
+    assert address(array) % 64 == 0
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
+    np.testing.assert_array_equal(array, np.zeros((3, 5), "f4"))
+    for view in (array[1:], array.reshape(-1), array.T, array[1:][0], array.view("i4")):
+        assert view.base is array
+        assert not module.is_ours(view)
+    assert module.is_ours(array)
+    assert not module.is_ours(np.empty((3, 5), "f4"))
+    held = [aligned_array((3,), "f4")]
+    assert module.holders(held) == module.ALONE
+
+
+def test_new_state_begins_with_a_cache_line() -> None:
+    net, optimizer, step = training()
+    given = batches(6)
+    for turn in range(4):
+        step(given["arg.0"][turn], given["arg.1"][turn])
+        arrays = [t.data for t in net.named_tensors().values()]
+        arrays += [a for state in optimizer.state.values() for a in state.values()]
+        assert [address(a) % 64 for a in arrays] == [0] * len(arrays)
 
 
 # many steps at once

@@ -16,7 +16,6 @@ from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.compiler.arguments import arrays_of, collected, skeleton, stacked, with_symbols
 from pellucid.compiler.bound import (
-    NEW,
     Bound,
     Rebuild,
     Result,
@@ -28,7 +27,7 @@ from pellucid.compiler.bound import (
 )
 from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
 from pellucid.compiler.explain import Explanation, explain
-from pellucid.compiler.graph import Graph
+from pellucid.compiler.graph import NEW, Graph
 from pellucid.compiler.llvm.target import unavailable
 from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program

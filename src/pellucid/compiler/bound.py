@@ -18,8 +18,8 @@ import numpy as np
 from pellucid.arrays import Array
 from pellucid.compiler.arguments import arrays_of
 from pellucid.compiler.cells import Cell
-from pellucid.compiler.frame import Frame, address
-from pellucid.compiler.graph import Graph, Node
+from pellucid.compiler.frame import Frame, Memory, address, aligned_array
+from pellucid.compiler.graph import NEW, Graph, Node
 from pellucid.compiler.interpret import interpret
 from pellucid.compiler.program import Program, fitting
 from pellucid.compiler.threads import Guard
@@ -28,7 +28,6 @@ Rebuild = Callable[[Mapping[str, Array]], Any]
 Spare = tuple[Array, int]  # an array that may be written, and its address
 untraced = Guard().alone  # calls what looks at state, or traces: not two at once
 tracing: set[int] = set()  # threads that trace
-NEW = "new "  # in front of a cell's name, the output that is its new value
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ class Bound:
             new = array = state[slot.name]
             np.copyto(array, slot.array)
             if slot.written not in self._overlaid:
-                new = seconds[slot.name] = np.empty_like(array)
+                new = seconds[slot.name] = aligned_array(array.shape, array.dtype)
                 pairs.append((slot.read, slot.written))
             slot.value = None  # it is to be looked for again: the program now reads elsewhere
             self._frame.point(slot.read, array)
@@ -226,7 +225,7 @@ class Bound:
             slot = self._slots[name]
             put(slot.cell, array)
             if slot.array is not array:
-                if is_whole(slot.array):
+                if is_ours(slot.array):
                     self._spares[name] = slot.held
                 slot.held = array, places.get(name) or address(array)
             slot.value = slot.cell.get()
@@ -263,7 +262,7 @@ class Bound:
         held = [array]
         del array
         if held[0] is None or not alike(held[0], slot.written) or holders(held) > ALONE:
-            new = np.empty(slot.written.shape, slot.written.dtype)
+            new = aligned_array(slot.written.shape, slot.written.dtype)
             return new, address(new)
         return held[0], place
 
@@ -278,10 +277,9 @@ def number(x: Any) -> Array:
     return x if isinstance(x, np.ndarray) else np.array(x, np.float64)
 
 
-def is_whole(array: Any) -> bool:
-    """Whether an array's memory is its own, so that all who look at it hold the array."""
-    flags = array.flags
-    return bool(flags.owndata and flags.writeable and flags.c_contiguous) and array.base is None
+def is_ours(array: Any) -> bool:
+    """Whether this is an `aligned_array`, so that all who look at its memory hold the array."""
+    return type(array.base) is Memory and bool(array.flags.writeable)
 
 
 def alike(a: Any, b: Any) -> bool:

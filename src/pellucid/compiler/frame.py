@@ -6,10 +6,12 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from pellucid.arrays import Array
+from pellucid.arrays import Array, Shape
 from pellucid.compiler.arena import ALIGNMENT
 from pellucid.compiler.graph import Node
 from pellucid.compiler.llvm.runtime import JOB
@@ -46,7 +48,7 @@ class Frame:
         self.layout = layout
         self.place = {node: number for number, node in enumerate(layout.nodes)}
         self.table = np.zeros(len(layout.nodes) + 1, np.int64)
-        self._memory = memory(layout.memory)
+        self._memory = aligned_array((layout.memory,), np.uint8)
         self.table[-1] = address(self._memory)
         for node, array in layout.constants.items():
             self.point(node, array)
@@ -117,8 +119,13 @@ def address(array: Array) -> int:
         return int(array.__array_interface__["data"][0])
 
 
-def memory(size: int) -> Array:
-    """Return so many bytes, aligned."""
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -address(raw) % ALIGNMENT
-    return raw[start : start + size]
+class Memory(bytearray):
+    """What an aligned array looks at: no array, so that views of that array hold on to it."""
+
+
+def aligned_array(shape: Shape, dtype: DTypeLike) -> Array:
+    """Return an array of zeros that begins with a cache line, so that no vector lies in two."""
+    dtype = np.dtype(dtype)
+    raw = Memory(prod(shape) * dtype.itemsize + ALIGNMENT)
+    start = -ctypes.addressof(BYTE.from_buffer(raw)) % ALIGNMENT
+    return np.ndarray(shape, dtype, raw, start)

@@ -19,6 +19,7 @@ from pellucid.arrays import Array, Shape
 from pellucid.compiler.primitives import ELEMENTWISE, PRIMITIVES, REDUCTIONS
 
 Params = tuple[tuple[str, Any], ...]
+NEW = "new "  # in front of an input's name: the output that is its new value
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ import numpy as np
 
 from pellucid.arrays import Array
 from pellucid.compiler.cost import Cost
-from pellucid.compiler.frame import Frame, address, memory
+from pellucid.compiler.frame import Frame, address, aligned_array
 from pellucid.compiler.kernels import Gemm, Kernel, Nest
 from pellucid.compiler.llvm.builder import BYTES, Function, Value
 from pellucid.compiler.llvm.target import Module, compile_module, host
@@ -269,6 +269,6 @@ def traffic(size: int) -> tuple[Work, int]:
         return f.loop(count, add, step=block)
 
     f.loop(turns, turn)
-    arrays = [memory(count * BYTES["float32"]) for _ in range(2)]
+    arrays = [aligned_array((count,), "float32") for _ in range(2)]
     native = Native(compile_module(f.text(), target), f.name, arrays, 1)
     return native, 3 * count * BYTES["float32"]

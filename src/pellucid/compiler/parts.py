@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pellucid.compiler.arena import aligned
-from pellucid.compiler.bound import NEW
 from pellucid.compiler.cost import Cost, cost, total
-from pellucid.compiler.graph import Node
+from pellucid.compiler.graph import NEW, Node
 from pellucid.compiler.kernels import Gemm
 from pellucid.compiler.listing import Row, row, share_text, size_text, table, time_text, wrap
 from pellucid.compiler.lower import Call

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.compiler.graph import Graph, Node, infer, rebuilt, run, verify, with_inputs
+from pellucid.compiler.graph import NEW, Graph, Node, infer, rebuilt, run, verify, with_inputs
 from pellucid.compiler.primitives import ELEMENTWISE
 
 Pass = Callable[[Graph], Graph]
 BOOL = np.dtype(bool)
 LARGEST = 1 << 16  # elements of a constant that is worth computing beforehand
+TALL = 2  # times the rows of the data, or more, are those of weights whose product is halved
+BROAD = 16  # columns of such weights, or more
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -123,6 +125,45 @@ def share(graph: Graph) -> Graph:
     return rebuilt(graph, change)
 
 
+def halve_products(graph: Graph) -> Graph:
+    """Write the product of data with weights that the step changes as a sum of two halves.
+
+    Each half is over half of the rows of the weights, for which a thread then cares from the
+    product to the update: they, what the optimiser remembers of them, and their columns of the data
+    stay in its core's cache. Only outputs go from core to core, so it is for weights of many more
+    rows than the data have. It does not depend on the number of threads, nor do the bits.
+    """
+    weights = {node for name, node in graph.inputs.items() if NEW + name in graph.outputs}
+    changing = set(weights)  # whatever depends on them
+    for node in graph.nodes():
+        if changing.intersection(node.inputs):
+            changing.add(node)
+
+    def change(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op == "matmul" and len(node.shape) == 2:
+            x, w = node.inputs
+            (m, k), n = x.shape, node.shape[1]
+            if w in weights and x not in changing and k >= TALL * m and not k % 2 and n >= BROAD:
+                return halved(node, inputs, m, k // 2, n)
+        return with_inputs(node, inputs)
+
+    return rebuilt(graph, change)
+
+
+def halved(node: Node, inputs: tuple[Node, ...], m: int, half: int, n: int) -> Node:
+    """Return a product as the sum of two, which are a stack of products."""
+
+    def made(op: str, *inputs: Node, **params: Any) -> Node:
+        settings = tuple(params.items())
+        shape, dtype = infer(op, inputs, settings)
+        return Node(op, inputs, shape, dtype, settings, line=node.line)
+
+    x, w = inputs
+    x = made("permute_dims", made("reshape", x, shape=(m, 2, half)), axes=(1, 0, 2))
+    both = made("matmul", x, made("reshape", w, shape=(2, half, n)))
+    return made("add", made("index", both, key=(0,)), made("index", both, key=(1,)))
+
+
 def explicit_casts(graph: Graph) -> Graph:
     """Write down the conversions that NumPy makes on its own, which machine code does not.
 
@@ -172,6 +213,7 @@ PASSES: dict[str, Pass] = {
     "simplify": simplify,
     "broadcast_late": broadcast_late,
     "share": share,
+    "halve_products": halve_products,
 }
 
 

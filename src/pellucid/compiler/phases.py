@@ -122,8 +122,7 @@ class Touched:
         for span in marks:
             mine = self._spans.setdefault(span.node, {})
             old = mine.get((task, span.written), span)
-            start, stop = min(old.start, span.start), max(old.stop, span.stop)
-            mine[task, span.written] = Span(span.node, start, stop, span.written)
+            mine[task, span.written] = old.union(span)
 
     def move(self, task: int, home: int) -> None:
         """Count what a task touches as touched by another."""

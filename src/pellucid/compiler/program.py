@@ -21,7 +21,7 @@ from pellucid.compiler.llvm.target import Target, host
 from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.phases import Phase, Task, moments, orders, phased, weight
 from pellucid.compiler.schedule import Schedule, schedule
-from pellucid.compiler.split import finished, split
+from pellucid.compiler.split import by_columns, finished, split
 
 STEP = "step"  # the function that runs a task
 WORTH = 10e3  # nanoseconds of work above which threads share it
@@ -65,7 +65,8 @@ class Program:
         pairs = [(self.graph.inputs[old], self.graph.outputs[new]) for old, new in state]
         overlay = overlaid(groups, pairs)
         self.overlaid = frozenset(overlay)  # outputs that may lie where their input does
-        works = [split(group, self.threads) for group in groups]
+        columns = by_columns(groups)
+        works = [split(calls, self.threads, n in columns) for n, calls in enumerate(groups)]
         self.phases: list[Phase] = [[Task(0, c)] for c in (self.groups if apart else [self.calls])]
         if self.threads > 1:
             self.phases = phased(works, self.threads, overlay)
@@ -80,7 +81,7 @@ class Program:
         leading = (
             call
             for group, work in zip(groups, works, strict=True)
-            for call in ([c for part in work for c in part] if len(group) > 1 else work[0])
+            for call in firsts([c for part in work for c in part], len(group))
         )
         self.functions = [self.names[anonymous(call.kernel)] for call in leading]
         spaces = (gemm.workspace(k, self.target) for k in self.kernels if isinstance(k, Gemm))
@@ -182,6 +183,11 @@ class Program:
             name = self.names[anonymous(call.kernel)]
             lines.append(f"  call void @{name}({', '.join(arguments)})")
         return lines
+
+
+def firsts(pieces: Sequence[Call], calls: int) -> Sequence[Call]:
+    """Return the first of the pieces that each of so many calls was cut into."""
+    return pieces[:: max(1, len(pieces) // calls)][:calls]
 
 
 def fitting(name: str, node: Node, inputs: Mapping[str, Array]) -> Array:

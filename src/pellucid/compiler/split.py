@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import prod
+from math import gcd, prod
 
 from pellucid.compiler.collapse import accesses, collapsed, counts
 from pellucid.compiler.graph import Node
@@ -19,25 +19,56 @@ from pellucid.compiler.kernels import Access, Gemm, Instruction, Nest, Stage, St
 from pellucid.compiler.lower import Call
 
 GRAIN = 16  # rows: parts begin at multiples of this where there are enough
-WIDE = 1 << 20  # bytes of a right operand above which the columns of a product are cut
+WIDE = 2 << 20  # bytes of a right operand above which the columns of a product are cut
 
 
 Work = tuple[tuple[Call, ...], ...]  # parts, each of some calls in order
 
 
-def split(calls: Sequence[Call], parts: int) -> Work:
+def split(calls: Sequence[Call], parts: int, columns: bool = False) -> Work:
     """Return calls that may be run in any order as parts of about equal size.
 
-    Several, such as the products of a stack of matrices, are dealt out; a single one is cut.
+    They are dealt out, such as the products of a stack of matrices; where there are fewer than
+    parts they are cut, by ``columns`` if that is asked for.
     """
     if parts == 1:
         return (tuple(map(finished, calls)),)
-    if len(calls) > 1:
-        return tuple(
-            tuple(map(finished, calls[start:stop])) for start, stop in ranges(len(calls), parts)
+    if len(calls) < parts:
+        pieces = parts // gcd(parts, len(calls))
+        calls = [piece for call in calls for piece in cut(call, pieces, columns)]
+    return tuple(
+        tuple(map(finished, calls[start:stop])) for start, stop in ranges(len(calls), parts)
+    )
+
+
+def by_columns(groups: Sequence[Sequence[Call]]) -> set[int]:
+    """Return the numbers of the kernels to cut by columns: those that write what is read so.
+
+    The products of a sum that was halved each read half of the columns of their left operand.
+    """
+    read = {
+        call.buffers[0]
+        for group in groups
+        for call in group
+        if len(group) == 2 and isinstance(call.kernel, Gemm) and is_half(call, call.kernel)
+    }
+    return {
+        number
+        for number, (call, *others) in enumerate(groups)
+        if not others
+        and isinstance(call.kernel, Nest)
+        and any(
+            call.buffers[store.access.buffer] in read
+            and call.buffers[store.access.buffer].shape == call.kernel.outer
+            for stage in call.kernel.stages
+            for store in stage.stores
         )
-    (call,) = calls
-    return tuple((finished(part),) for part in cut(call, parts))
+    }
+
+
+def is_half(call: Call, gemm: Gemm) -> bool:
+    """Whether the left operand of a product is half of the columns of a matrix."""
+    return gemm.a == (2 * gemm.k, 1) and call.buffers[0].shape == (gemm.m, 2 * gemm.k)
 
 
 def finished(call: Call) -> Call:
@@ -46,13 +77,14 @@ def finished(call: Call) -> Call:
     return replace(call, kernel=collapsed(kernel)) if isinstance(kernel, Nest) else call
 
 
-def cut(call: Call, parts: int) -> Iterator[Call]:
+def cut(call: Call, parts: int, columns: bool = False) -> Iterator[Call]:
     """Return the parts of a call, or itself where it cannot be cut."""
     kernel = call.kernel
     if isinstance(kernel, Gemm):
         yield from cut_gemm(call, kernel, parts)
         return
     axis = next((a for a, n in enumerate(kernel.outer) if n >= parts), None)
+    axis = len(kernel.outer) - 1 if columns else axis
     if axis is None or counts(kernel.stages) or any(scatters(s) for s in kernel.stages):
         yield call
         return
@@ -132,18 +164,48 @@ def rows_of(call: Call, nest: Nest, axis: int, start: int, stop: int) -> Call:
 
 @dataclass(frozen=True)
 class Span:
-    """The elements of a node's memory, from the first to before the last, that a call may touch."""
+    """The elements of a node's memory, from ``start`` to before ``stop``, that a call may touch.
+
+    If they are some columns of a matrix they are those from ``left`` to before ``right``, of
+    ``line`` in a row.
+    """
 
     node: Node
     start: int
     stop: int
     written: bool
+    line: int = 0
+    left: int = 0
+    right: int = 0
 
     def meets(self, other: Span) -> bool:
         """Whether the order of two calls that touch these matters."""
-        return (self.written or other.written) and (
-            self.start < other.stop and other.start < self.stop
-        )
+        if not (self.written or other.written):
+            return False
+        if self.start >= other.stop or other.start >= self.stop:
+            return False
+        beside = self.right <= other.left or other.right <= self.left
+        return not (beside and self.line == other.line > 0)
+
+    def union(self, other: Span) -> Span:
+        """Return the least span of the same memory that has the elements of both."""
+        start, stop = min(self.start, other.start), max(self.stop, other.stop)
+        if self.line != other.line:
+            return Span(self.node, start, stop, self.written)
+        left, right = min(self.left, other.left), max(self.right, other.right)
+        return Span(self.node, start, stop, self.written, self.line, left, right)
+
+
+def span(node: Node, at: int, shape: Sequence[int], strides: Sequence[int], written: bool) -> Span:
+    """Return what loops of these sizes and steps touch from an element on."""
+    first, last = reach(shape, strides)
+    steps = sorted((s, n) for s, n in zip(strides, shape, strict=True) if s and n > 1)
+    width = steps.pop(0)[1] if steps and steps[0][0] == 1 else 1
+    line = steps[0][0] if steps else 0
+    left = (at + first) % line if line > 0 else 0
+    if line < left + width or any(s % line for s, _ in steps):
+        return Span(node, at + first, at + last, written)
+    return Span(node, at + first, at + last, written, line, left, left + width)
 
 
 def spans(call: Call) -> list[Span]:
@@ -153,12 +215,8 @@ def spans(call: Call) -> list[Span]:
         m, n, k = kernel.m, kernel.n, kernel.k
         shapes = ((m, k), (k, n), (m, n))
         strides = (kernel.a, kernel.b, (kernel.ldc, 1))
-        found = []
-        for place, (shape, steps) in enumerate(zip(shapes, strides, strict=True)):
-            first, last = reach(shape, steps)
-            at = starts[place]
-            found.append(Span(call.buffers[place], at + first, at + last, place == 2))
-        return found
+        sides = enumerate(zip(call.buffers, starts, shapes, strides, strict=True))
+        return [span(*side, written=place == 2) for place, side in sides]
     found = []
     for stage in kernel.stages:
         inside = (*kernel.outer, *stage.inner)
@@ -172,10 +230,12 @@ def spans(call: Call) -> list[Span]:
                     continue
                 node = call.buffers[item.access.buffer]
                 at = starts[item.access.buffer] + item.access.offset
-                first, last = (-at, node.size - at) if item.args else reach(
-                    sizes, item.access.strides
-                )  # fmt: skip
-                found.append(Span(node, at + first, at + last, isinstance(item, Store)))
+                written = isinstance(item, Store)
+                found.append(
+                    Span(node, 0, node.size, written)
+                    if item.args
+                    else span(node, at, sizes, item.access.strides, written)
+                )
     return found
 
 

@@ -1,0 +1,142 @@
+"""Products with weights that a step changes, as the sum of two halves that threads keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+import pellucid
+from pellucid import nn, optim, train
+from pellucid.compiler import program as module
+from pellucid.compiler.explain import Explanation
+from pellucid.compiler.kernels import Gemm
+
+RNG = np.random.default_rng(0)
+M, K, N = 8, 40, 32
+
+
+def data(m: int = M, k: int = K) -> tuple[np.ndarray, np.ndarray]:
+    return RNG.normal(size=(m, k)).astype("f4"), RNG.integers(0, 3, m)
+
+
+def stepped(
+    network: nn.Module, threads: int | None = None, change: Callable[[Any], Any] = lambda x: x
+) -> tuple[Any, optim.Optimizer]:
+    """Return a compiled step of training, and its optimiser."""
+    optimizer, loss = optim.Adam(1e-2), nn.CrossEntropyLoss()
+
+    def step(x: Any, y: Any) -> Any:
+        network.zero_grad()
+        found = loss(network(change(x)), y)
+        found.backward()
+        optimizer.step(network)
+        return found
+
+    return pellucid.compile(step, state=[network, optimizer], threads=threads), optimizer
+
+
+def network(k: int = K, n: int = N, first: tuple[nn.Module, ...] = ()) -> nn.Module:
+    return nn.Sequential(*first, nn.Dense(k, n, "relu"), nn.Dense(n, 3), rng=0)
+
+
+def stacks(explanation: Explanation) -> list[tuple[int, ...]]:
+    """Return the shapes of the products of stacks in the graph after all passes."""
+    nodes = explanation.program.graph.nodes()
+    return [n.shape for n in nodes if n.op == "matmul" and len(n.shape) == 3]
+
+
+def test_the_first_layer_s_product_is_halved() -> None:
+    compiled, _ = stepped(network())
+    explanation = compiled.explain(*data())
+    assert stacks(explanation) == [(2, M, N)]
+
+
+def test_it_computes_the_same_up_to_rounding() -> None:
+    x, y = data()
+    found = []
+    for native in (True, False):
+        net = network()
+        compiled, _ = stepped(net)
+        step = compiled if native else compiled.function
+        for _ in range(20):
+            loss = step(x, y)
+        found.append([float(loss), *(p.data for p in net.parameters())])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("net", "m", "why"),
+    [
+        (network(k=2 * M - 2), M, "not many more rows than the data have"),
+        (network(k=41), M, "an odd number of rows"),
+        (network(n=8), M, "few columns"),
+        (network(first=(nn.Dropout(0.5),)), M, "what it is multiplied with depends on state"),
+    ],
+)
+def test_other_products_are_left_alone(net: nn.Module, m: int, why: str) -> None:
+    compiled, _ = stepped(net)
+    k = next(p.shape[0] for p in net.parameters())
+    assert stacks(compiled.explain(*data(m, k))) == [], why
+
+
+def test_weights_that_do_not_change_are_left_alone() -> None:
+    net = network()
+    forward = pellucid.compile(lambda x: net(x), state=net)
+    assert stacks(forward.explain(data()[0])) == []
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_bits_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch, scaled: bool) -> None:
+    monkeypatch.setattr(module, "WORTH", -1)
+    x, y = data(16, 600)
+    found = set()
+    for threads in (1, 2, 3, 4, 5, 16):
+        net = network(600, 64)
+        compiled, _ = stepped(net, threads, (lambda x: x / 255) if scaled else (lambda x: x))
+        losses = compiled.repeat(5, x, y)
+        found.add(losses.data.tobytes() + b"".join(p.data.tobytes() for p in net.parameters()))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("threads", [2, 3, 4, 16])
+def test_all_threads_have_a_part_of_it(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr(module, "WORTH", -1)
+    compiled, _ = stepped(network(128), threads)
+    phases = compiled.explain(*data(64, 128)).phases
+    assert {task.thread for task in phases[0] if 0 in task.kernels} == set(range(threads))
+
+
+def test_in_fit_each_thread_gathers_the_columns_it_multiplies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No thread waits for another between the two: they are one task."""
+    monkeypatch.setattr(module, "WORTH", -1)
+    programs = []
+    build = module.Program.__init__
+
+    def spy(self: module.Program, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        programs.append(self)
+
+    monkeypatch.setattr(module.Program, "__init__", spy)
+    model = train.Model(network(64, 32), "cross_entropy", optim.Adam(1e-2))
+    x, y = RNG.normal(size=(64, 64)).astype("f4"), RNG.integers(0, 3, 64)
+    model.fit(x, y, epochs=1, batch_size=16, threads=2, seed=0, verbose=False)
+    tasks = [
+        [call.kernel for call in task.calls]
+        for program in programs
+        for task in program.phases[0]
+        if any(isinstance(c.kernel, Gemm) and c.kernel.k == 32 for c in task.calls)
+    ]
+    assert len(tasks) == 2
+    for kernels in tasks:
+        gather, product, *_ = kernels
+        assert not isinstance(gather, Gemm)
+        assert gather.outer == (16, 32)
+        assert isinstance(product, Gemm)
