@@ -29,6 +29,16 @@ class Loss(Module):
     ``probabilistic`` says whether that are probabilities. ``task`` names the kind of problem: one
     of several classes, one yes or no an output, or numbers. A yes-or-no prediction above
     ``threshold`` is a yes.
+
+    >>> from pellucid import nn
+    >>> class QuarticLoss(nn.Loss):
+    ...     def per_example(self, prediction, target):
+    ...         return ((prediction - target) ** 4).mean(-1)
+    >>> loss = QuarticLoss()
+    >>> float(loss([[1.0], [2.0]], [[0.0], [0.0]]))  # the mean of 1 and 16
+    8.5
+    >>> float(loss([[1.0], [2.0]], [[0.0], [0.0]], sample_weight=[4.0, 1.0]))
+    4.0
     """
 
     link: type[Activation] = Linear
