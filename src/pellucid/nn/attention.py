@@ -44,8 +44,8 @@ def scaled_dot_product_attention(
 
     >>> from pellucid import nn
     >>> keys, values = [[1.0, 0.0], [0.0, 1.0]], [[3.0], [5.0]]
-    >>> queries = [[100.0, 0.0], [0.0, 100.0], [1.0, 1.0]]  # the first key, the second, both alike
-    >>> nn.scaled_dot_product_attention(queries, keys, values).numpy().round(3).tolist()
+    >>> queries = [[99.0, 0.0], [0.0, 99.0], [1.0, 1.0]]  # one key, the other, both
+    >>> nn.scaled_dot_product_attention(queries, keys, values).tolist()
     [[3.0], [5.0], [4.0]]
     """
     k, v = as_tensor(k), floating(as_tensor(v))
@@ -132,8 +132,8 @@ class MultiHeadAttention(Module):
     >>> out.shape
     (1, 5, 8)
     >>> x[0, 4] = 7.0  # the last step alone may see a change in the last step
-    >>> np.allclose(layer(x)[:, :4], out[:, :4]), np.allclose(layer(x)[:, 4], out[:, 4])
-    (True, False)
+    >>> np.isclose(layer(x), out).all(axis=2).tolist()
+    [[True, True, True, True, False]]
     """
 
     def __init__(

@@ -39,7 +39,8 @@ def capture(network: Module, paths: str | Sequence[str] | None = None) -> Iterat
         ValueError: there is no module of that path.
 
     >>> from pellucid import nn
-    >>> network = nn.Sequential(nn.Dense(2, 3, "relu", init="ones"), nn.Dense(3, 1, init="ones"))
+    >>> layers = nn.Dense(2, 3, "relu", init="ones"), nn.Dense(3, 1, init="ones")
+    >>> network = nn.Sequential(*layers)
     >>> with nn.capture(network) as outputs:
     ...     _ = network([[1.0, 2.0]])
     >>> outputs["layers.0"].tolist(), outputs["layers.1"].tolist()

@@ -46,7 +46,7 @@ class MaxNorm(Constraint):
 
     >>> import numpy as np
     >>> from pellucid import nn
-    >>> w = np.array([[3.0, 0.3], [4.0, 0.4]])  # two units of two weights, of length 5 and 0.5
+    >>> w = np.array([[3.0, 0.3], [4.0, 0.4]])  # two units, of length 5 and 0.5
     >>> nn.MaxNorm(1.0)(w).round(2).tolist()
     [[0.6, 0.3], [0.8, 0.4]]
     """

@@ -113,7 +113,8 @@ class Residual(Container):
     >>> from pellucid import nn
     >>> nn.Residual(nn.ReLU())([-1.0, 2.0]).tolist()
     [-1.0, 4.0]
-    >>> nn.Residual(nn.Dense(2, 5, "relu"), shortcut=nn.Dense(2, 5), rng=0)([[1.0, 2.0]]).shape
+    >>> wider = nn.Residual(nn.Dense(2, 5, "relu"), shortcut=nn.Dense(2, 5), rng=0)
+    >>> wider([[1.0, 2.0]]).shape
     (1, 5)
     """
 

@@ -330,7 +330,8 @@ class ConvTranspose2D(TransposedFilters):
     in_channels)``, W ``(*kernel, out_channels // groups, in_channels)``, b ``(out_channels,)``, the
     output ``(N, *out, out_channels)`` with, along each axis::
 
-        out = (size - 1) * stride - before - after + dilation * (kernel - 1) + output_padding + 1
+        out = (size - 1) * stride - before - after
+              + dilation * (kernel - 1) + output_padding + 1
 
     Zeiler, Krishnan, Taylor and Fergus, "Deconvolutional networks", CVPR 2010; Dumoulin and Visin,
     "A guide to convolution arithmetic for deep learning", arXiv 1603.07285, 2016.

@@ -47,7 +47,7 @@ def he_normal(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator)
     >>> w = nn.initialisers.he_normal((50, 1000), 50, 1000, np.random.default_rng(0))
     >>> round(float(w.std()), 2)  # sqrt(2 / 50)
     0.2
-    >>> layer = nn.Dense(50, 1000, "relu", init="he_normal", rng=0)  # its init for relu anyway
+    >>> layer = nn.Dense(50, 1000, init="he_normal", rng=0)  # by name
     """
     return _normal(shape, 2 / max(fan_in, 1), rng)
 
@@ -154,7 +154,8 @@ def uniform(low: float = -0.05, high: float = 0.05) -> Initialiser:
     Raises a ValueError if high is below low.
 
     >>> from pellucid import nn
-    >>> w = nn.Dense(100, 500, init=nn.initialisers.uniform(-1.0, 3.0), rng=0).weight.numpy()
+    >>> layer = nn.Dense(100, 500, init=nn.initialisers.uniform(-1.0, 3.0), rng=0)
+    >>> w = layer.weight.numpy()
     >>> round(float(w.min()), 2), round(float(w.max()), 2)
     (-1.0, 3.0)
     """

@@ -152,7 +152,7 @@ class BatchNorm1D(BatchNorm):
     >>> layer = nn.BatchNorm1D(2)
     >>> layer([[1.0, 10.0], [3.0, 30.0]]).numpy().round(2).tolist()
     [[-1.0, -1.0], [1.0, 1.0]]
-    >>> layer.running_mean.numpy().round(2)  # moved by a tenth from 0 towards 2 and 20
+    >>> layer.running_mean.numpy().round(2)  # a tenth of the way from 0 to 2 and 20
     array([0.2, 2. ], dtype=float32)
     """
 

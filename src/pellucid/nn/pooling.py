@@ -87,7 +87,7 @@ class MaxPool1D(MaxPool):
     size ``out``.
 
     >>> from pellucid import nn
-    >>> x = [[[1.0], [3.0], [2.0], [6.0]]]  # one sequence of four steps with one channel
+    >>> x = [[[1.0], [3.0], [2.0], [6.0]]]  # one sequence, four steps, one channel
     >>> nn.MaxPool1D(2)(x).tolist()
     [[[3.0], [6.0]]]
     >>> nn.MaxPool1D(2, stride=1)(x).tolist()
@@ -121,7 +121,7 @@ class MaxPool2D(MaxPool):
 
     >>> import numpy as np
     >>> from pellucid import nn
-    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)  # one image with rows 0 .. 3, 4 .. 7, ...
+    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)  # one image, rows 0 .. 3, 4 .. 7, ...
     >>> nn.MaxPool2D(2)(x).reshape(2, 2).tolist()
     [[5.0, 7.0], [13.0, 15.0]]
     >>> nn.MaxPool2D(3, stride=2, padding="same")(np.zeros((8, 28, 28, 16))).shape
@@ -168,7 +168,7 @@ class AvgPool1D(AvgPool):
     see `AvgPool2D` for the settings and the size ``out``.
 
     >>> from pellucid import nn
-    >>> x = [[[1.0], [3.0], [2.0], [6.0]]]  # one sequence of four steps with one channel
+    >>> x = [[[1.0], [3.0], [2.0], [6.0]]]  # one sequence, four steps, one channel
     >>> nn.AvgPool1D(2)(x).tolist()
     [[[2.0], [4.0]]]
     """
@@ -198,7 +198,7 @@ class AvgPool2D(AvgPool):
 
     >>> import numpy as np
     >>> from pellucid import nn
-    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)  # one image with rows 0 .. 3, 4 .. 7, ...
+    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)  # one image, rows 0 .. 3, 4 .. 7, ...
     >>> nn.AvgPool2D(2)(x).reshape(2, 2).tolist()
     [[2.5, 4.5], [10.5, 12.5]]
     """
@@ -258,7 +258,7 @@ class GlobalAvgPool1D(GlobalAvgPool):
     as in `GlobalAvgPool2D`.
 
     >>> from pellucid import nn
-    >>> x = [[[1.0, 10.0], [3.0, 30.0]]]  # one sequence of two steps with two channels
+    >>> x = [[[1.0, 10.0], [3.0, 30.0]]]  # one sequence, two steps, two channels
     >>> nn.GlobalAvgPool1D()(x).tolist()
     [[2.0, 20.0]]
     """
@@ -291,7 +291,7 @@ class GlobalMaxPool1D(GlobalMaxPool):
     as in `GlobalMaxPool2D`.
 
     >>> from pellucid import nn
-    >>> x = [[[1.0, 30.0], [3.0, 10.0]]]  # one sequence of two steps with two channels
+    >>> x = [[[1.0, 30.0], [3.0, 10.0]]]  # one sequence, two steps, two channels
     >>> nn.GlobalMaxPool1D()(x).tolist()
     [[3.0, 30.0]]
     """

@@ -288,7 +288,8 @@ class RNN(Recurrent):
     >>> x = np.ones((2, 7, 3))  # two sequences of seven steps with three features
     >>> nn.RNN(3, 5, rng=0)(x).shape
     (2, 7, 5)
-    >>> nn.RNN(3, 5, bidirectional=True, return_sequences=False, rng=0)(x, lengths=[7, 4]).shape
+    >>> both = nn.RNN(3, 5, bidirectional=True, return_sequences=False, rng=0)
+    >>> both(x, lengths=[7, 4]).shape
     (2, 10)
     """
 

@@ -159,7 +159,7 @@ class BCELoss(Loss):
     >>> import numpy as np
     >>> from pellucid import nn
     >>> logits = [[0.0], [np.log(3)]]  # sigmoid makes 1/2 and 3/4 of them
-    >>> round(float(nn.BCELoss()(logits, [[1], [1]])), 3)  # the mean of -ln 1/2 and -ln 3/4
+    >>> round(float(nn.BCELoss()(logits, [[1], [1]])), 3)  # -(ln 1/2 + ln 3/4) / 2
     0.49
     >>> round(float(nn.BCELoss(from_logits=False)([[0.5], [0.75]], [[1], [1]])), 3)
     0.49

@@ -26,7 +26,7 @@ class HingeLoss(Loss):
             been through sigmoid or softmax.
 
     >>> from pellucid import nn
-    >>> scores, answers = [3.0, 0.5, 1.0], [1, 1, -1]  # right, right by too little, wrong
+    >>> scores, answers = [3.0, 0.5, 1.0], [1, 1, -1]  # right, barely right, wrong
     >>> float(nn.HingeLoss()(scores, answers))  # the mean of 0, 0.5 and 2
     0.8333...
     """
@@ -92,7 +92,7 @@ class CategoricalHingeLoss(Loss):
 
     >>> from pellucid import nn
     >>> scores = [[1.0, 3.0, 2.5], [5.0, 1.0, 1.0]]
-    >>> float(nn.CategoricalHingeLoss()(scores, [1, 0]))  # the mean of 1 + 2.5 - 3 and 0
+    >>> float(nn.CategoricalHingeLoss()(scores, [1, 0]))  # the mean of 0.5 and 0
     0.25
     """
 
