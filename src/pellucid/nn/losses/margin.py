@@ -26,9 +26,9 @@ class HingeLoss(Loss):
             been through sigmoid or softmax.
 
     >>> from pellucid import nn
-    >>> scores, answers = [3.0, 0.5, 1.0], [1, 1, -1]  # right, barely right, wrong
-    >>> float(nn.HingeLoss()(scores, answers))  # the mean of 0, 0.5 and 2
-    0.8333...
+    >>> scores, answers = [3.0, 0.5, 1.0, 2.0], [1, 1, -1, 1]
+    >>> float(nn.HingeLoss()(scores, answers))  # the mean of 0, 0.5, 2 and 0
+    0.625
     """
 
     task: Task = "binary"
