@@ -286,7 +286,7 @@ class LogSoftmax(Activation):
     The softmax of log-probabilities is these probabilities, and their log-softmax themselves. So a
     network may end in this activation and be trained with `CrossEntropyLoss`, which takes logits:
     loss and gradients are those without it, and only `predict` differs. Goodfellow, Bengio and
-    Courville, "Deep learning", MIT Press, 2016, section 6.2.2.3.
+    Courville, "Deep learning", MIT Press, 2016, section 6.2.2.3. Errors are those of `Softmax`.
 
     >>> import numpy as np
     >>> from pellucid import nn

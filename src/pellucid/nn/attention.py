@@ -121,7 +121,8 @@ class MultiHeadAttention(Module):
         rng: generator or seed of the starting values and of dropout.
 
     Raises:
-        ValueError: a size is no positive whole number, or num_heads no divisor of d_model.
+        ValueError: a size is no positive whole number, or num_heads no divisor of d_model; of a
+            call: there is a memory, though attention is causal.
         ShapeError: of a call: x, memory or a mask has another shape.
         TypeError: of a call: a mask is not boolean.
 

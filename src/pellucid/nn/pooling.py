@@ -272,6 +272,9 @@ class GlobalAvgPool2D(GlobalAvgPool):
     x is ``(N, H, W, C)``, the output ``(N, C)``, or ``(N, 1, 1, C)`` with ``keepdims``. Lin, Chen
     and Yan, "Network in network", ICLR 2014.
 
+    Raises:
+        ShapeError: of a call: the input has other axes, or no places.
+
     >>> import numpy as np
     >>> from pellucid import nn
     >>> x = np.arange(8.0).reshape(1, 2, 2, 2)  # channels 0, 2, 4, 6 and 1, 3, 5, 7
@@ -305,6 +308,9 @@ class GlobalMaxPool2D(GlobalMaxPool):
     x is ``(N, H, W, C)``, the output ``(N, C)``, or ``(N, 1, 1, C)`` with ``keepdims``. Elements
     that tie share the gradient equally. Oquab, Bottou, Laptev and Sivic, "Is object localization
     for free? Weakly-supervised learning with convolutional neural networks", CVPR 2015.
+
+    Raises:
+        ShapeError: of a call: the input has other axes, or no places.
 
     >>> import numpy as np
     >>> from pellucid import nn

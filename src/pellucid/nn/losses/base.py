@@ -53,6 +53,10 @@ class Loss(Module):
             prediction: ``(N, ...)``.
             target: what each kind of loss says.
             sample_weight: one number of at least 0 an example, ``(N,)``, not all of them 0.
+
+        Raises:
+            ShapeError: the shapes do not fit together, or there is no example.
+            ValueError: what the loss takes is something else, or weights are negative or all 0.
         """
         prediction, target = floating(as_tensor(prediction)), as_tensor(target)
         if target.dtype.kind == "f":  # a float64 target must not make the training float64
