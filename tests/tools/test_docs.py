@@ -45,6 +45,11 @@ def test_signs_of_formulas_are_escaped_and_code_is_not() -> None:
     ]
 
 
+def test_code_may_go_on_in_the_next_line_and_signs_may_follow_it() -> None:
+    lines = ["W ``(a,", "*b)``: |W|, b ``(*c,)``"]
+    assert references.plain(lines) == ["W ``(a,", r"*b)``: \|W\|, b ``(*c,)``"]
+
+
 def test_an_indented_block_is_shown_as_it_stands() -> None:
     lines = ["With *:", "", "    a * b", "", "    c", "", "Args:", "    a: |a|", "", "    b: more"]
     assert references.plain(lines) == [

@@ -15,10 +15,17 @@ from pellucid.ops import Op, elementwise, reduce
 
 
 class Activation(Module):
-    """An elementwise (or, for softmax, row-wise) function as a layer.
+    """An elementwise (or, for softmax, row-wise) function as a layer: define ``forward``.
 
-    ``initialiser`` names the starting values that suit a layer it follows, ``op`` the operation
-    that computes it, if it is one.
+    The output has the input's shape. ``initialiser`` names the starting values that suit a layer it
+    follows, ``op`` the operation that computes it, if it is one.
+
+    >>> from pellucid import nn
+    >>> class Square(nn.Activation):
+    ...     def forward(self, x):
+    ...         return x * x
+    >>> nn.Dense(2, 1, Square(), init="ones")([[1.0, 2.0]]).tolist()
+    [[9.0]]
     """
 
     initialiser: ClassVar[str] = "xavier_uniform"
@@ -34,7 +41,12 @@ class Activation(Module):
 
 
 class Linear(Activation):
-    """f(x) = x, no activation; a fully connected layer is `Dense`."""
+    """f(x) = x, no activation; a fully connected layer is `Dense`.
+
+    >>> from pellucid import nn
+    >>> nn.Linear()([-1.0, 0.0, 2.0]).tolist()
+    [-1.0, 0.0, 2.0]
+    """
 
     def __init__(self, *sizes: object) -> None:
         if sizes:
@@ -49,7 +61,14 @@ class Linear(Activation):
 
 
 class ReLU(Activation):
-    """f(x) = max(x, 0), with slope 0 at 0. Nair and Hinton, ICML 2010."""
+    """f(x) = max(x, 0), with slope 0 at 0.
+
+    Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
+
+    >>> from pellucid import nn
+    >>> nn.ReLU()([-1.0, 0.0, 2.0]).tolist()
+    [0.0, 0.0, 2.0]
+    """
 
     initialiser = "he_normal"
 
@@ -59,7 +78,15 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """f(x) = x for x > 0, otherwise slope * x. Maas, Hannun and Ng, ICML 2013."""
+    """f(x) = x for x > 0, otherwise slope * x: a unit that is off can still learn.
+
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML
+    2013. Raises a ValueError if ``slope`` is no finite number.
+
+    >>> from pellucid import nn
+    >>> nn.LeakyReLU(0.25)([-4.0, 0.0, 2.0]).tolist()
+    [-1.0, 0.0, 2.0]
+    """
 
     initialiser = "he_normal"
 
@@ -72,7 +99,15 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """f(x) = x for x > 0, otherwise alpha * (e^x - 1). Clevert et al., ICLR 2016."""
+    """f(x) = x for x > 0, otherwise alpha * (e^x - 1), which is never below -alpha.
+
+    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
+    linear units (ELUs)", ICLR 2016. Raises a ValueError if ``alpha`` is no finite number.
+
+    >>> from pellucid import nn
+    >>> nn.ELU()([-100.0, -1.0, 2.0]).numpy().round(3)
+    array([-1.   , -0.632,  2.   ], dtype=float32)
+    """
 
     initialiser = "he_normal"
 
@@ -90,6 +125,10 @@ class SELU(Activation):
     After weights drawn from N(0, 1 / fan_in) outputs keep mean 0 and variance 1 however many layers
     follow each other. Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural
     networks", NeurIPS 2017.
+
+    >>> from pellucid import nn
+    >>> nn.SELU()([-100.0, 0.0, 1.0]).numpy().round(3)
+    array([-1.758,  0.   ,  1.051], dtype=float32)
     """
 
     initialiser = "lecun_normal"
@@ -107,6 +146,10 @@ class GELU(Activation):
     Args:
         approximate: whether to compute P(x) as (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2
             instead, as GPT-2 and BERT do; f then differs by less than 0.0005.
+
+    >>> from pellucid import nn
+    >>> nn.GELU()([-1.0, 0.0, 1.0]).numpy().round(3)
+    array([-0.159,  0.   ,  0.841], dtype=float32)
     """
 
     initialiser = "he_normal"
@@ -129,7 +172,15 @@ class GELU(Activation):
 
 
 class SiLU(Activation):
-    """f(x) = x / (1 + e^-x), also called swish. Elfwing et al., Neural Networks 107, 2018."""
+    """f(x) = x * sigmoid(x) = x / (1 + e^-x), also called swish.
+
+    Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning", Neural Networks 107, 2018.
+
+    >>> from pellucid import nn
+    >>> nn.SiLU()([-1.0, 0.0, 1.0]).numpy().round(3)
+    array([-0.269,  0.   ,  0.731], dtype=float32)
+    """
 
     initialiser = "he_normal"
 
@@ -139,7 +190,15 @@ class SiLU(Activation):
 
 
 class Softplus(Activation):
-    """f(x) = ln(1 + e^x), a smooth relu, always positive. Dugas et al., NeurIPS 2000."""
+    """f(x) = ln(1 + e^x), a smooth relu, always positive.
+
+    Dugas, Bengio, Bélisle, Nadeau and Garcia, "Incorporating second-order functional knowledge for
+    better option pricing", NeurIPS 2000.
+
+    >>> from pellucid import nn
+    >>> nn.Softplus()([-100.0, 0.0, 100.0]).numpy().round(3)
+    array([  0.   ,   0.693, 100.   ], dtype=float32)
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return ln(1 + e^x)."""
@@ -147,7 +206,15 @@ class Softplus(Activation):
 
 
 class HardTanh(Activation):
-    """f(x) = min(max(x, low), high), with slope 1 on its bounds. Collobert, thesis, 2004."""
+    """f(x) = min(max(x, low), high), with slope 1 on its bounds.
+
+    Collobert, "Large scale machine learning", thesis, Université Paris VI, 2004. Raises a
+    ValueError unless both are finite numbers and low < high.
+
+    >>> from pellucid import nn
+    >>> nn.HardTanh()([-3.0, 0.5, 3.0]).tolist()
+    [-1.0, 0.5, 1.0]
+    """
 
     def __init__(self, low: float = -1.0, high: float = 1.0) -> None:
         self.low, self.high = _number(self, "low", low), _number(self, "high", high)
@@ -164,6 +231,11 @@ class Sigmoid(Activation):
 
     Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature
     323, 1986.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> nn.Sigmoid()([-100.0, 0.0, np.log(3)]).numpy().round(3).tolist()
+    [0.0, 0.5, 0.75]
     """
 
     op = elementwise.Sigmoid
@@ -174,7 +246,14 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """f(x) = tanh x, in (-1, 1). LeCun et al., "Efficient BackProp", 1998, section 4.4."""
+    """f(x) = tanh x = (e^x - e^-x) / (e^x + e^-x), in (-1, 1).
+
+    LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.4.
+
+    >>> from pellucid import nn
+    >>> nn.Tanh()([-100.0, 0.0, 0.5]).numpy().round(3)
+    array([-1.   ,  0.   ,  0.462], dtype=float32)
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return tanh x."""
@@ -185,7 +264,12 @@ class Softmax(Activation):
     """f(x) = e^x / sum e^x over the last axis: the probability of each class.
 
     Bridle, "Probabilistic interpretation of feedforward classification network outputs",
-    Neurocomputing, 1990.
+    Neurocomputing, 1990. A call raises a `ShapeError` if there are fewer than two classes.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> nn.Softmax()(np.log([[1.0, 2.0, 5.0]])).numpy().round(3).tolist()
+    [[0.125, 0.25, 0.625]]
     """
 
     op = reduce.Softmax
@@ -202,7 +286,13 @@ class LogSoftmax(Activation):
     The softmax of log-probabilities is these probabilities, and their log-softmax themselves. So a
     network may end in this activation and be trained with `CrossEntropyLoss`, which takes logits:
     loss and gradients are those without it, and only `predict` differs. Goodfellow, Bengio and
-    Courville, "Deep learning", MIT Press, 2016, section 6.2.2.3.
+    Courville, "Deep learning", MIT Press, 2016, section 6.2.2.3. Errors are those of `Softmax`.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> out = nn.LogSoftmax()(np.log([[1.0, 2.0, 5.0]]))
+    >>> np.exp(out.numpy()).round(3).tolist()
+    [[0.125, 0.25, 0.625]]
     """
 
     op = reduce.LogSoftmax

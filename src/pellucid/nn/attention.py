@@ -37,6 +37,16 @@ def scaled_dot_product_attention(
 
     Returns:
         ``(..., Tq, dv)``; 0, with gradients of 0, for a query that may attend to nothing.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+        TypeError: the mask is not boolean.
+
+    >>> from pellucid import nn
+    >>> keys, values = [[1.0, 0.0], [0.0, 1.0]], [[3.0], [5.0]]
+    >>> queries = [[99.0, 0.0], [0.0, 99.0], [1.0, 1.0]]  # one key, the other, both
+    >>> nn.scaled_dot_product_attention(queries, keys, values).tolist()
+    [[3.0], [5.0], [4.0]]
     """
     k, v = as_tensor(k), floating(as_tensor(v))
     if v.ndim < 2 or k.ndim < 2 or v.shape[-2] != k.shape[-2]:
@@ -62,6 +72,14 @@ def attention_weights(q: Any, k: Any, mask: Any = None, causal: bool = False) ->
     Raises:
         ShapeError: the shapes do not fit together.
         TypeError: the mask is not boolean.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> x = np.zeros((2, 8))  # two steps that are alike
+    >>> nn.attention_weights(x, x).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    >>> nn.attention_weights(x, x, causal=True).tolist()
+    [[1.0, 0.0], [0.5, 0.5]]
     """
     q, k = floating(as_tensor(q)), floating(as_tensor(k))
     if q.ndim < 2 or k.ndim < 2 or q.shape[-1] != k.shape[-1]:
@@ -101,6 +119,22 @@ class MultiHeadAttention(Module):
         bias: whether to add b_q, b_k, b_v and b_o.
         causal: whether a step attends to itself and to earlier ones only.
         rng: generator or seed of the starting values and of dropout.
+
+    Raises:
+        ValueError: a size is no positive whole number, or num_heads no divisor of d_model; of a
+            call: there is a memory, though attention is causal.
+        ShapeError: of a call: x, memory or a mask has another shape.
+        TypeError: of a call: a mask is not boolean.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> layer, x = nn.MultiHeadAttention(8, 2, causal=True, rng=0), np.ones((1, 5, 8))
+    >>> out = layer(x)
+    >>> out.shape
+    (1, 5, 8)
+    >>> x[0, 4] = 7.0  # the last step alone may see a change in the last step
+    >>> np.isclose(layer(x), out).all(axis=2).tolist()
+    [[True, True, True, True, False]]
     """
 
     def __init__(
@@ -227,6 +261,23 @@ class TransformerBlock(Module):
         norm: "pre" or "post".
         causal: whether a step attends to itself and to earlier ones only, as to predict the next.
         rng: generator or seed of the starting values and of dropout.
+
+    Raises:
+        ValueError: ``norm`` is neither, or what `MultiHeadAttention` refuses.
+        ShapeError: of a call: x or a mask has another shape.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> blocks = nn.Sequential(
+    ...     nn.Embedding(100, 16),
+    ...     nn.PositionalEncoding(32, 16),
+    ...     nn.TransformerBlock(16, 4, causal=True),
+    ...     nn.TransformerBlock(16, 4, causal=True),
+    ...     nn.LayerNorm(16),
+    ...     rng=0,
+    ... )
+    >>> blocks(np.array([[5, 17, 4], [5, 2, 0]])).shape
+    (2, 3, 16)
     """
 
     def __init__(

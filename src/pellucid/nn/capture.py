@@ -25,16 +25,10 @@ Watch = Callable[[str, Module, tuple[Any, ...], Callable[[], Any]], Any]
 def capture(network: Module, paths: str | Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """Within this context, keep what modules return, by path; of several calls, the last.
 
-    ::
-
-        with nn.capture(network, ["layers.0", "layers.2"]) as outputs:
-            network(x)
-        outputs["layers.0"]  # a tensor, still part of its graph
-
-    A tensor's gradient is kept by ``outputs[path].retain_grad()`` before the backward pass. The
-    weights of a `MultiHeadAttention` are what its ``dropout`` returns, ``(N, h, T, S)``. `Model`
-    trains a network that ends in softmax or sigmoid on what comes before that, so in `fit` the last
-    layer is not called.
+    The outputs are still part of their graph. A tensor's gradient is kept by
+    ``outputs[path].retain_grad()`` before the backward pass. The weights of a `MultiHeadAttention`
+    are what its ``dropout`` returns, ``(N, h, T, S)``. `Model` trains a network that ends in
+    softmax or sigmoid on what comes before that, so in `fit` the last layer is not called.
 
     Args:
         network: what will be called.
@@ -43,6 +37,14 @@ def capture(network: Module, paths: str | Sequence[str] | None = None) -> Iterat
 
     Raises:
         ValueError: there is no module of that path.
+
+    >>> from pellucid import nn
+    >>> layers = nn.Dense(2, 3, "relu", init="ones"), nn.Dense(3, 1, init="ones")
+    >>> network = nn.Sequential(*layers)
+    >>> with nn.capture(network) as outputs:
+    ...     _ = network([[1.0, 2.0]])
+    >>> outputs["layers.0"].tolist(), outputs["layers.1"].tolist()
+    ([[3.0, 3.0, 3.0]], [[9.0]])
     """
     modules = network.modules()
     wanted = [paths] if isinstance(paths, str) else list(modules if paths is None else paths)

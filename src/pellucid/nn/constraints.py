@@ -9,7 +9,19 @@ from pellucid.nn.losses.checks import is_number
 
 
 class Constraint:
-    """A projection of a parameter's array onto what is allowed; each kind defines ``__call__``."""
+    """A projection of a parameter's array onto what is allowed; each kind defines ``__call__``.
+
+    `train.Model` applies it after every update to all weights, or to those that it is given by
+    path.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> class NonNegative(nn.Constraint):
+    ...     def __call__(self, w):
+    ...         return np.maximum(w, 0.0)
+    >>> NonNegative()(np.array([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
 
     def __call__(self, w: Array) -> Array:
         """Return the nearest array that is allowed."""
@@ -28,6 +40,15 @@ class MaxNorm(Constraint):
             for `Dense` ``(in, out)`` and for convolutions ``(*kernel, in, out)``. A transposed
             convolution ``(*kernel, out, in)`` and an embedding ``(rows, features)`` want others,
             such as (0, 1, 3) and 1: give these constraints by path.
+
+    Raises:
+        ValueError: ``limit`` is no positive number.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> w = np.array([[3.0, 0.3], [4.0, 0.4]])  # two units, of length 5 and 0.5
+    >>> nn.MaxNorm(1.0)(w).round(2).tolist()
+    [[0.6, 0.3], [0.8, 0.4]]
     """
 
     def __init__(self, limit: float = 3.0, axis: Axis = None) -> None:

@@ -51,12 +51,25 @@ class Container(Module):
 
 
 class Sequential(Container):
-    """out = layer_n(... layer_2(layer_1(x))).
+    """out = layer_n(...layer_2(layer_1(x))): one layer after the other.
 
     Args:
         layers: modules, or any functions of a tensor; or one list of them.
         rng: generator or seed from which all layers draw their starting values, in order; without
             it they keep those they have.
+
+    Raises:
+        TypeError: a layer cannot be called, or is a class.
+
+    >>> from pellucid import nn
+    >>> network = nn.Sequential(nn.Dense(4, 8, "relu"), nn.Dense(8, 3), rng=0)
+    >>> network([[1.0, 2.0, 3.0, 4.0]]).shape
+    (1, 3)
+    >>> network
+    Sequential(
+      (0) Dense(4, 8, ReLU())
+      (1) Dense(8, 3)
+    )
     """
 
     def forward(self, x: Any) -> Tensor:
@@ -81,7 +94,7 @@ class Sequential(Container):
 
 
 class Residual(Container):
-    """out = shortcut(x) + layer_n(... layer_2(layer_1(x))); without a shortcut x itself is added.
+    """out = shortcut(x) + layer_n(...layer_2(layer_1(x))); without a shortcut x itself is added.
 
     The gradient reaches x undamped beside the layers, so that very deep networks can be trained.
     He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016.
@@ -93,7 +106,16 @@ class Residual(Container):
         rng: generator or seed from which all draw their starting values, in order.
 
     Raises:
+        TypeError: a layer cannot be called, or is a class.
+        ValueError: there is no layer.
         ShapeError: of a call: the two shapes differ.
+
+    >>> from pellucid import nn
+    >>> nn.Residual(nn.ReLU())([-1.0, 2.0]).tolist()
+    [-1.0, 4.0]
+    >>> wider = nn.Residual(nn.Dense(2, 5, "relu"), shortcut=nn.Dense(2, 5), rng=0)
+    >>> wider([[1.0, 2.0]]).shape
+    (1, 5)
     """
 
     def __init__(
@@ -152,7 +174,15 @@ class Parallel(Container):
         rng: generator or seed from which all draw their starting values, in order.
 
     Raises:
+        TypeError: a branch cannot be called, or is a class.
+        ValueError: there is no branch, or ``merge`` or ``axis`` is none of the above.
         ShapeError: of a call: the outputs' shapes do not fit together.
+
+    >>> from pellucid import nn
+    >>> nn.Parallel(nn.Linear(), nn.ReLU())([[-1.0, 2.0]]).tolist()
+    [[-1.0, 2.0, 0.0, 2.0]]
+    >>> nn.Parallel(nn.Linear(), nn.ReLU(), merge="sum")([[-1.0, 2.0]]).tolist()
+    [[-1.0, 4.0]]
     """
 
     def __init__(

@@ -149,19 +149,24 @@ class Filters(Module):
 
 
 class Conv1D(Filters):
-    """out = f(W * x + b), * the convolution, f the activation.
+    """out = f(W * x + b) over sequences, * the convolution, f the activation.
 
     (W * x)[n, p, o] = sum over k, c of W[k, c, o] x[n, p * stride + k * dilation, c]. x is ``(N, L,
     in_channels)``, padded with zeros, W ``(kernel, in_channels // groups, out_channels)``, b
     ``(out_channels,)``, the output ``(N, out, out_channels)``. The channels c are those of o's
     group; see `Conv2D` for the settings and the size ``out``.
+
+    >>> from pellucid import nn
+    >>> x = [[[1.0], [2.0], [4.0]]]  # one sequence of three steps with one channel
+    >>> nn.Conv1D(1, 1, 2, init="ones")(x).tolist()
+    [[[3.0], [6.0]]]
     """
 
     axes = 1
 
 
 class Conv2D(Filters):
-    """out = f(W * x + b), * the convolution, f the activation.
+    """out = f(W * x + b) over images, * the convolution, f the activation.
 
     (W * x)[n, p, o] = sum over k, c of W[k, c, o] x[n, p * stride + k * dilation, c]; p and k are
     pairs, a place and one of the taps of the kernel. x is ``(N, H, W, in_channels)``, padded with
@@ -192,7 +197,18 @@ class Conv2D(Filters):
         rng: generator or seed of the starting values.
 
     Raises:
+        ValueError: a setting is none of the above, or ``groups`` does not divide the channels.
         ShapeError: of a call: the input has other axes or channels, or the kernel does not fit.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> nn.Conv2D(1, 1, 3, init="ones")(np.ones((1, 3, 3, 1))).tolist()
+    [[[[9.0]]]]
+    >>> images = np.zeros((10, 28, 28, 3))
+    >>> nn.Conv2D(3, 16, 5, "relu", rng=0)(images).shape
+    (10, 24, 24, 16)
+    >>> nn.Conv2D(3, 16, 5, "relu", padding="same", stride=2, rng=0)(images).shape
+    (10, 14, 14, 16)
     """
 
     axes = 2
@@ -289,19 +305,24 @@ class TransposedFilters(Filters):
 
 
 class ConvTranspose1D(TransposedFilters):
-    """out = f(W * x + b), * the transposed convolution, f the activation.
+    """out = f(W * x + b) over sequences, * the transposed convolution, f the activation.
 
     (W * x)[n, q, o] = sum of W[k, o, c] x[n, p, c] over all c and those p and k that meet in q,
     ``p * stride + k * dilation - before = q``. x is ``(N, L, in_channels)``, W ``(kernel,
     out_channels // groups, in_channels)``, b ``(out_channels,)``, the output ``(N, out,
     out_channels)``; see `ConvTranspose2D` for the settings and the size ``out``.
+
+    >>> from pellucid import nn
+    >>> x = [[[1.0], [2.0]]]  # one sequence of two steps with one channel
+    >>> nn.ConvTranspose1D(1, 1, 2, stride=2, init="ones")(x).tolist()
+    [[[1.0], [1.0], [2.0], [2.0]]]
     """
 
     axes = 1
 
 
 class ConvTranspose2D(TransposedFilters):
-    """out = f(W * x + b), * the transposed convolution, f the activation.
+    """out = f(W * x + b) over images, * the transposed convolution, f the activation.
 
     (W * x)[n, q, o] = sum of W[k, o, c] x[n, p, c] over all c and those places p and taps k that
     meet in q, ``p * stride + k * dilation - before = q``: the transpose of the linear map that a
@@ -309,7 +330,8 @@ class ConvTranspose2D(TransposedFilters):
     in_channels)``, W ``(*kernel, out_channels // groups, in_channels)``, b ``(out_channels,)``, the
     output ``(N, *out, out_channels)`` with, along each axis::
 
-        out = (size - 1) * stride - before - after + dilation * (kernel - 1) + output_padding + 1
+        out = (size - 1) * stride - before - after
+              + dilation * (kernel - 1) + output_padding + 1
 
     Zeiler, Krishnan, Taylor and Fergus, "Deconvolutional networks", CVPR 2010; Dumoulin and Visin,
     "A guide to convolution arithmetic for deep learning", arXiv 1603.07285, 2016.
@@ -335,8 +357,17 @@ class ConvTranspose2D(TransposedFilters):
         rng: generator or seed of the starting values.
 
     Raises:
+        ValueError: a setting is none of the above, or ``groups`` does not divide the channels.
         ShapeError: of a call: the input has other axes or channels, or nothing is left of the
             output.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> small = nn.Conv2D(3, 8, 2, stride=2, rng=0)(np.ones((1, 28, 28, 3)))
+    >>> small.shape
+    (1, 14, 14, 8)
+    >>> nn.ConvTranspose2D(8, 3, 2, stride=2, rng=0)(small).shape
+    (1, 28, 28, 3)
     """
 
     axes = 2

@@ -15,7 +15,7 @@ from pellucid.nn.module import Module, Rng
 
 
 class Dense(Module):
-    """out = activation(x @ W + b).
+    """out = activation(x @ W + b): each unit sees all inputs.
 
     x is ``(..., in_features)``, W ``(in_features, out_features)``, b ``(out_features,)``, the
     output ``(..., out_features)``. Rumelhart, Hinton and Williams, "Learning representations by
@@ -29,6 +29,17 @@ class Dense(Module):
         init: initialiser of W, by name or function; by default the one that suits the activation:
             He for relu and its kin, LeCun for selu, Xavier otherwise. b starts at 0.
         rng: generator or seed of the starting values.
+
+    Raises:
+        ValueError: a size is no positive whole number, or a name is unknown.
+        ShapeError: of a call: the last axis of the input is not ``in_features``.
+
+    >>> from pellucid import nn
+    >>> layer = nn.Dense(2, 3, "relu", init="ones")
+    >>> layer([[1.0, 2.0], [-3.0, 1.0]]).tolist()
+    [[3.0, 3.0, 3.0], [0.0, 0.0, 0.0]]
+    >>> layer.weight.shape, layer.bias.shape
+    ((2, 3), (3,))
     """
 
     def __init__(

@@ -25,6 +25,14 @@ class Dropout(Module):
 
     Raises:
         ValueError: ``rate`` is outside [0, 1).
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> layer = nn.Dropout(0.5, rng=0)
+    >>> set(layer(np.ones(100)).tolist()) == {0.0, 2.0}
+    True
+    >>> layer.eval()(np.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
     """
 
     def __init__(self, rate: float = 0.5, *, rng: Rng = None) -> None:

@@ -32,8 +32,17 @@ class Embedding(Module):
         rng: generator or seed of the starting values.
 
     Raises:
+        ValueError: a size is no positive whole number, or ``padding_idx`` no row.
         IndexError: of a call: an index is out of range; the first such is named.
         TypeError: of a call: the input is not of integers.
+
+    >>> from pellucid import nn
+    >>> words = nn.Embedding(3, 2)
+    >>> words.load_state({"weight": [[0, 0], [1, 10], [2, 20]]})
+    >>> words([2, 0, 1]).tolist()
+    [[2.0, 20.0], [0.0, 0.0], [1.0, 10.0]]
+    >>> nn.Embedding(10_000, 64, rng=0)([[5, 17, 4], [5, 2, 0]]).shape
+    (2, 3, 64)
     """
 
     def __init__(

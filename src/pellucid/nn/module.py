@@ -24,6 +24,19 @@ class Module(tree.Node):
     belongs to the module under its dotted path, such as ``layers.0.weight``. Tensors that require a
     gradient are parameters; the others are buffers, such as running statistics. Both are the
     module's state.
+
+    >>> from pellucid import nn
+    >>> class Twice(nn.Module):
+    ...     def __init__(self):
+    ...         self.layer = nn.Dense(2, 2, init="ones")
+    ...
+    ...     def forward(self, x):
+    ...         return self.layer(self.layer(x))
+    >>> network = Twice()
+    >>> network([1.0, 2.0]).tolist()
+    [6.0, 6.0]
+    >>> list(network.named_parameters())
+    ['layer.weight', 'layer.bias']
     """
 
     training: bool = True

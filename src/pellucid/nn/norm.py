@@ -125,7 +125,7 @@ class BatchNorm(Normalisation):
 
 
 class BatchNorm1D(BatchNorm):
-    """out = weight * (x - mean) / sqrt(var + eps) + bias, for each channel by itself.
+    """out = weight * (x - mean) / sqrt(var + eps) + bias, each feature over the batch.
 
     x is ``(N, C)`` or, for sequences, ``(N, L, C)``. In training mean and var are those of all the
     channel's values in the batch, var = sum of squared deviations / n. In evaluation they are the
@@ -145,17 +145,32 @@ class BatchNorm1D(BatchNorm):
         affine: whether to learn weight and bias, ``(C,)`` each.
 
     Raises:
+        ValueError: a setting is out of its range.
         ShapeError: of a call: the input has another shape, or in training one value a channel.
+
+    >>> from pellucid import nn
+    >>> layer = nn.BatchNorm1D(2)
+    >>> layer([[1.0, 10.0], [3.0, 30.0]]).numpy().round(2).tolist()
+    [[-1.0, -1.0], [1.0, 1.0]]
+    >>> layer.running_mean.numpy().round(2)  # a tenth of the way from 0 to 2 and 20
+    array([0.2, 2. ], dtype=float32)
     """
 
     axes: ClassVar[dict[int, str]] = {2: "N", 3: "N, L"}
 
 
 class BatchNorm2D(BatchNorm):
-    """out = weight * (x - mean) / sqrt(var + eps) + bias, for each channel by itself.
+    """out = weight * (x - mean) / sqrt(var + eps) + bias, each channel over the images.
 
     x is ``(N, H, W, C)``, images with channels last; a channel's values are all its pixels in all
     images. Everything else is as in `BatchNorm1D`.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> images = np.random.default_rng(0).normal(5.0, 2.0, (10, 8, 8, 3))
+    >>> out = nn.BatchNorm2D(3)(images).numpy()
+    >>> out.std(axis=(0, 1, 2)).round(2).tolist()
+    [1.0, 1.0, 1.0]
     """
 
     axes: ClassVar[dict[int, str]] = {4: "N, H, W"}
@@ -172,6 +187,14 @@ class LayerNorm(Normalisation):
         shape: sizes of the axes normalised over: the last axis's, or a tuple for several.
         eps: what is added to the variance, so that nothing is divided by 0.
         affine: whether to learn weight and bias, of that shape each.
+
+    Raises:
+        ValueError: a setting is out of its range.
+        ShapeError: of a call: the input does not end in these axes.
+
+    >>> from pellucid import nn
+    >>> nn.LayerNorm(2)([[1.0, 3.0], [10.0, 30.0]]).numpy().round(2).tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
     """
 
     def __init__(self, shape: int | Shape, *, eps: float = 1e-5, affine: bool = True) -> None:
@@ -201,6 +224,14 @@ class RMSNorm(Normalisation):
         shape: sizes of the axes normalised over: the last axis's, or a tuple for several.
         eps: what is added to the mean square, so that nothing is divided by 0.
         affine: whether to learn the weight, of that shape.
+
+    Raises:
+        ValueError: a setting is out of its range.
+        ShapeError: of a call: the input does not end in these axes.
+
+    >>> from pellucid import nn
+    >>> nn.RMSNorm(2)([[1.0, 7.0]]).numpy().round(2)  # the mean square is 25
+    array([[0.2, 1.4]], dtype=float32)
     """
 
     def __init__(self, shape: int | Shape, *, eps: float = 1e-6, affine: bool = True) -> None:

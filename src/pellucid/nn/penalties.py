@@ -16,7 +16,17 @@ from pellucid.nn.losses.checks import is_number
 
 
 class Penalty:
-    """A cost of a parameter w, a scalar; each kind defines ``__call__``."""
+    """A cost of a parameter w, a scalar; each kind defines ``__call__``.
+
+    `train.Model` adds it to the loss for every weight, or for those that it is given by path.
+
+    >>> from pellucid import Tensor, nn
+    >>> class Largest(nn.Penalty):
+    ...     def __call__(self, w):
+    ...         return abs(w).max()
+    >>> float(Largest()(Tensor([1.0, -3.0])))
+    3.0
+    """
 
     def __call__(self, w: Tensor) -> Tensor:
         """Return the cost of one parameter."""
@@ -29,7 +39,12 @@ class Penalty:
 class L1(Penalty):
     """P = l1 * sum |w|;  dP/dw = l1 * sign w, and 0 at w = 0. Makes weights small, many of them 0.
 
-    Tibshirani, "Regression shrinkage and selection via the lasso", JRSS B 1996.
+    Tibshirani, "Regression shrinkage and selection via the lasso", JRSS B 1996. Raises a ValueError
+    if ``l1`` is no number of at least 0.
+
+    >>> from pellucid import Tensor, nn
+    >>> float(nn.L1(0.5)(Tensor([1.0, -3.0])))
+    2.0
     """
 
     def __init__(self, l1: float) -> None:
@@ -45,7 +60,11 @@ class L2(Penalty):
 
     There is no factor 1/2, as in Keras: PyTorch's SGD with weight_decay=d is L2(d / 2). With Adam
     this is not decoupled weight decay. Krogh and Hertz, "A simple weight decay can improve
-    generalization", NIPS 1991.
+    generalization", NIPS 1991. Raises a ValueError if ``l2`` is no number of at least 0.
+
+    >>> from pellucid import Tensor, nn
+    >>> float(nn.L2(0.5)(Tensor([1.0, -3.0])))
+    5.0
     """
 
     def __init__(self, l2: float) -> None:
@@ -57,7 +76,15 @@ class L2(Penalty):
 
 
 class L1L2(Penalty):
-    """P = l1 * sum |w| + l2 * sum w^2, the elastic net. Zou and Hastie, JRSS B 2005."""
+    """P = l1 * sum |w| + l2 * sum w^2, the elastic net.
+
+    Zou and Hastie, "Regularization and variable selection via the elastic net", JRSS B 2005. Raises
+    a ValueError if a factor is no number of at least 0.
+
+    >>> from pellucid import Tensor, nn
+    >>> float(nn.L1L2(0.5, 0.5)(Tensor([1.0, -3.0])))
+    7.0
+    """
 
     def __init__(self, l1: float, l2: float) -> None:
         self.l1, self.l2 = _factor("L1L2", "l1", l1), _factor("L1L2", "l2", l2)

@@ -85,6 +85,13 @@ class MaxPool1D(MaxPool):
 
     x is ``(N, L, C)``, the output ``(N, out, C)``; see `MaxPool2D` for the settings, ties and the
     size ``out``.
+
+    >>> from pellucid import nn
+    >>> x = [[[1.0], [3.0], [2.0], [6.0]]]  # one sequence, four steps, one channel
+    >>> nn.MaxPool1D(2)(x).tolist()
+    [[[3.0], [6.0]]]
+    >>> nn.MaxPool1D(2, stride=1)(x).tolist()
+    [[[3.0], [3.0], [6.0]]]
     """
 
     axes = 1
@@ -109,7 +116,16 @@ class MaxPool2D(MaxPool):
             number, one for each axis, or a pair (before, after) for each; less than the kernel.
 
     Raises:
+        ValueError: a setting is none of the above.
         ShapeError: of a call: the input has other axes, or is smaller than a window.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)  # one image, rows 0 .. 3, 4 .. 7, ...
+    >>> nn.MaxPool2D(2)(x).reshape(2, 2).tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    >>> nn.MaxPool2D(3, stride=2, padding="same")(np.zeros((8, 28, 28, 16))).shape
+    (8, 14, 14, 16)
     """
 
     axes = 2
@@ -150,6 +166,11 @@ class AvgPool1D(AvgPool):
 
     m is the number of elements of x in the window. x is ``(N, L, C)``, the output ``(N, out, C)``;
     see `AvgPool2D` for the settings and the size ``out``.
+
+    >>> from pellucid import nn
+    >>> x = [[[1.0], [3.0], [2.0], [6.0]]]  # one sequence, four steps, one channel
+    >>> nn.AvgPool1D(2)(x).tolist()
+    [[[2.0], [4.0]]]
     """
 
     axes = 1
@@ -172,7 +193,14 @@ class AvgPool2D(AvgPool):
             zeros around x were elements too, which is PyTorch's default.
 
     Raises:
+        ValueError: a setting is none of the above.
         ShapeError: of a call: the input has other axes, or is smaller than a window.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)  # one image, rows 0 .. 3, 4 .. 7, ...
+    >>> nn.AvgPool2D(2)(x).reshape(2, 2).tolist()
+    [[2.5, 4.5], [10.5, 12.5]]
     """
 
     axes = 2
@@ -228,6 +256,11 @@ class GlobalAvgPool1D(GlobalAvgPool):
 
     x is ``(N, L, C)``, the output ``(N, C)``, or ``(N, 1, C)`` with ``keepdims``. Source
     as in `GlobalAvgPool2D`.
+
+    >>> from pellucid import nn
+    >>> x = [[[1.0, 10.0], [3.0, 30.0]]]  # one sequence, two steps, two channels
+    >>> nn.GlobalAvgPool1D()(x).tolist()
+    [[2.0, 20.0]]
     """
 
     axes = 1
@@ -238,6 +271,17 @@ class GlobalAvgPool2D(GlobalAvgPool):
 
     x is ``(N, H, W, C)``, the output ``(N, C)``, or ``(N, 1, 1, C)`` with ``keepdims``. Lin, Chen
     and Yan, "Network in network", ICLR 2014.
+
+    Raises:
+        ShapeError: of a call: the input has other axes, or no places.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> x = np.arange(8.0).reshape(1, 2, 2, 2)  # channels 0, 2, 4, 6 and 1, 3, 5, 7
+    >>> nn.GlobalAvgPool2D()(x).tolist()
+    [[3.0, 4.0]]
+    >>> nn.GlobalAvgPool2D(keepdims=True)(x).shape
+    (1, 1, 1, 2)
     """
 
     axes = 2
@@ -248,6 +292,11 @@ class GlobalMaxPool1D(GlobalMaxPool):
 
     x is ``(N, L, C)``, the output ``(N, C)``, or ``(N, 1, C)`` with ``keepdims``. Ties and source
     as in `GlobalMaxPool2D`.
+
+    >>> from pellucid import nn
+    >>> x = [[[1.0, 30.0], [3.0, 10.0]]]  # one sequence, two steps, two channels
+    >>> nn.GlobalMaxPool1D()(x).tolist()
+    [[3.0, 30.0]]
     """
 
     axes = 1
@@ -259,6 +308,15 @@ class GlobalMaxPool2D(GlobalMaxPool):
     x is ``(N, H, W, C)``, the output ``(N, C)``, or ``(N, 1, 1, C)`` with ``keepdims``. Elements
     that tie share the gradient equally. Oquab, Bottou, Laptev and Sivic, "Is object localization
     for free? Weakly-supervised learning with convolutional neural networks", CVPR 2015.
+
+    Raises:
+        ShapeError: of a call: the input has other axes, or no places.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> x = np.arange(8.0).reshape(1, 2, 2, 2)  # channels 0, 2, 4, 6 and 1, 3, 5, 7
+    >>> nn.GlobalMaxPool2D()(x).tolist()
+    [[6.0, 7.0]]
     """
 
     axes = 2
@@ -268,7 +326,12 @@ class Flatten(Module):
     """out = one row for each example: out[n] = the elements of x[n] one after the other.
 
     x is ``(N, ...)``, the output ``(N, C)`` with C the product of the other sizes. The last axis is
-    the fastest, and images have their channels last: the order is Keras's, not PyTorch's.
+    the fastest, and images have their channels last: the order is Keras's, not PyTorch's. A call
+    raises a `ShapeError` for a number, which has no examples.
+
+    >>> from pellucid import nn
+    >>> nn.Flatten()([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]).tolist()
+    [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]
     """
 
     def forward(self, x: Any) -> Tensor:

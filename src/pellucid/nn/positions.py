@@ -32,6 +32,19 @@ class PositionalEncoding(Module):
         d_model: size of a step.
         learned: whether P is learned.
         rng: generator or seed of the starting values.
+
+    Raises:
+        ValueError: a size is no positive whole number.
+        ShapeError: of a call: the sequences are too long, or their steps of another size.
+        TypeError: of a call: the input is not of floating point.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> out = nn.PositionalEncoding(100, 4)(np.zeros((1, 3, 4)))
+    >>> out.shape
+    (1, 3, 4)
+    >>> out[0, 0].tolist()  # sin 0, cos 0, sin 0, cos 0
+    [0.0, 1.0, 0.0, 1.0]
     """
 
     def __init__(

@@ -125,6 +125,15 @@ class Recurrent(Module):
             ShapeError: a shape does not fit.
             TypeError: lengths are no integers.
             ValueError: a length is out of range.
+
+        >>> import numpy as np
+        >>> from pellucid import nn
+        >>> layer, x = nn.GRU(3, 5, rng=0), np.ones((1, 6, 3))
+        >>> whole, final = layer.run(x)
+        >>> start, state = layer.run(x[:, :4])
+        >>> rest, state = layer.run(x[:, 4:], state)
+        >>> rest.shape, np.allclose(rest, whole[:, 4:]), np.allclose(state, final)
+        ((1, 2, 5), True, True)
         """
         x = self._input(x)
         n, steps, _ = x.shape
@@ -267,6 +276,21 @@ class RNN(Recurrent):
         init: initialiser of W, by name or function.
         recurrent_init: initialiser of U, by name or function.
         rng: generator or seed of the starting values.
+
+    Raises:
+        ValueError: a size is no positive whole number, or a name is unknown; of a call: a length
+            is out of range.
+        ShapeError: of a call: the sequences, the state or the lengths have another shape.
+        TypeError: of a call: lengths are no integers.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> x = np.ones((2, 7, 3))  # two sequences of seven steps with three features
+    >>> nn.RNN(3, 5, rng=0)(x).shape
+    (2, 7, 5)
+    >>> both = nn.RNN(3, 5, bidirectional=True, return_sequences=False, rng=0)
+    >>> both(x, lengths=[7, 4]).shape
+    (2, 10)
     """
 
     gates = 1
@@ -330,6 +354,14 @@ class LSTM(Recurrent):
     Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997, with the
     forget gate of Gers, Schmidhuber and Cummins, "Learning to forget: continual prediction with
     LSTM", Neural Computation 12, 2000.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> out, (h, c) = nn.LSTM(3, 5, rng=0).run(np.ones((2, 7, 3)))
+    >>> out.shape, h.shape, c.shape
+    ((2, 7, 5), (1, 2, 5), (1, 2, 5))
+    >>> bool((out[:, -1] == h[0]).all())
+    True
     """
 
     gates = 4
@@ -362,6 +394,13 @@ class GRU(Recurrent):
 
     Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine
     translation", EMNLP 2014.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> nn.GRU(3, 5, num_layers=2, rng=0)(np.ones((2, 7, 3))).shape
+    (2, 7, 5)
+    >>> nn.GRU(3, 5, return_sequences=False, rng=0)(np.ones((2, 7, 3))).shape
+    (2, 5)
     """
 
     gates = 3

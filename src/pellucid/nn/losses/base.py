@@ -29,6 +29,16 @@ class Loss(Module):
     ``probabilistic`` says whether that are probabilities. ``task`` names the kind of problem: one
     of several classes, one yes or no an output, or numbers. A yes-or-no prediction above
     ``threshold`` is a yes.
+
+    >>> from pellucid import nn
+    >>> class QuarticLoss(nn.Loss):
+    ...     def per_example(self, prediction, target):
+    ...         return ((prediction - target) ** 4).mean(-1)
+    >>> loss = QuarticLoss()
+    >>> float(loss([[1.0], [2.0]], [[0.0], [0.0]]))  # the mean of 1 and 16
+    8.5
+    >>> float(loss([[1.0], [2.0]], [[0.0], [0.0]], sample_weight=[4.0, 1.0]))
+    4.0
     """
 
     link: type[Activation] = Linear
@@ -43,6 +53,10 @@ class Loss(Module):
             prediction: ``(N, ...)``.
             target: what each kind of loss says.
             sample_weight: one number of at least 0 an example, ``(N,)``, not all of them 0.
+
+        Raises:
+            ShapeError: the shapes do not fit together, or there is no example.
+            ValueError: what the loss takes is something else, or weights are negative or all 0.
         """
         prediction, target = floating(as_tensor(prediction)), as_tensor(target)
         if target.dtype.kind == "f":  # a float64 target must not make the training float64

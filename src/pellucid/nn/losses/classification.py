@@ -53,6 +53,14 @@ class CrossEntropyLoss(Loss):
         ShapeError: the shapes do not fit together.
         ValueError: a label is out of range, a row is none of probabilities, or the prediction has
             been through softmax already.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> logits = np.log([[1.0, 2.0, 5.0]])  # softmax makes 1/8, 2/8 and 5/8 of them
+    >>> round(float(nn.CrossEntropyLoss()(logits, [1])), 3)  # -ln 1/4
+    1.386
+    >>> round(float(nn.CrossEntropyLoss()(logits, [[0.0, 0.5, 0.5]])), 3)
+    0.928
     """
 
     link: type[Activation] = Softmax
@@ -147,6 +155,14 @@ class BCELoss(Loss):
         ShapeError: the shapes differ.
         ValueError: a target is outside [0, 1], the prediction has been through sigmoid already, or
             is no probability where it should be one.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> logits = [[0.0], [np.log(3)]]  # sigmoid makes 1/2 and 3/4 of them
+    >>> round(float(nn.BCELoss()(logits, [[1], [1]])), 3)  # -(ln 1/2 + ln 3/4) / 2
+    0.49
+    >>> round(float(nn.BCELoss(from_logits=False)([[0.5], [0.75]], [[1], [1]])), 3)
+    0.49
     """
 
     link: type[Activation] = Sigmoid
@@ -211,6 +227,13 @@ class KLDivergenceLoss(Loss):
     Raises:
         ShapeError: the shapes differ.
         ValueError: a row is none of probabilities, or the prediction has been through softmax.
+
+    >>> import numpy as np
+    >>> from pellucid import nn
+    >>> target = [[0.5, 0.5]]
+    >>> logits = np.log([[1.0, 3.0]])  # softmax makes 1/4 and 3/4 of them
+    >>> round(float(nn.KLDivergenceLoss()(logits, target)), 3)  # (ln 2 + ln 2/3) / 2
+    0.144
     """
 
     link: type[Activation] = Softmax

@@ -24,6 +24,11 @@ class HingeLoss(Loss):
         ShapeError: the shapes differ.
         ValueError: targets are neither all of 0 and 1 nor all of -1 and +1, or the prediction has
             been through sigmoid or softmax.
+
+    >>> from pellucid import nn
+    >>> scores, answers = [3.0, 0.5, 1.0, 2.0], [1, 1, -1, 1]
+    >>> float(nn.HingeLoss()(scores, answers))  # the mean of 0, 0.5, 2 and 0
+    0.625
     """
 
     task: Task = "binary"
@@ -59,6 +64,11 @@ class SquaredHingeLoss(HingeLoss):
 
     As `HingeLoss`, but smooth at the margin. Lee and Mangasarian, "SSVM: a smooth support vector
     machine for classification", Computational Optimization and Applications 2001.
+
+    >>> from pellucid import nn
+    >>> scores, answers = [3.0, 0.5, 1.0, 2.0], [1, 1, -1, 1]
+    >>> float(nn.SquaredHingeLoss()(scores, answers))  # the mean of 0, 0.25, 4 and 0
+    1.0625
     """
 
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -79,6 +89,11 @@ class CategoricalHingeLoss(Loss):
     Raises:
         ShapeError: the shapes do not fit together.
         ValueError: a label is out of range, or a row is not one-hot.
+
+    >>> from pellucid import nn
+    >>> scores = [[1.0, 3.0, 2.5], [5.0, 1.0, 1.0]]
+    >>> float(nn.CategoricalHingeLoss()(scores, [1, 0]))  # the mean of 0.5 and 0
+    0.25
     """
 
     task: Task = "classification"

@@ -15,6 +15,13 @@ class MSELoss(Loss):
 
     Up to constants -ln p of targets with normal noise. Bishop, Pattern Recognition and Machine
     Learning, 2006, section 3.1.1, where the sum is halved instead.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> from pellucid import nn
+    >>> float(nn.MSELoss()([1.0, 2.0], [1.0, 4.0]))  # the mean of 0 and 4
+    2.0
     """
 
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -27,6 +34,13 @@ class MAELoss(Loss):
 
     Outliers pull at it less than at the square. The slope at 0 is 0. Boyd and Vandenberghe, Convex
     Optimization, 2004, section 6.1.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> from pellucid import nn
+    >>> float(nn.MAELoss()([1.0, 2.0], [1.0, 4.0]))  # the mean of 0 and 2
+    1.0
     """
 
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -43,6 +57,14 @@ class HuberLoss(Loss):
 
     Args:
         delta: the distance from which on an error counts by its size and no longer by its square.
+
+    Raises:
+        ValueError: ``delta`` is no positive number.
+        ShapeError: of a call: the shapes differ.
+
+    >>> from pellucid import nn
+    >>> float(nn.HuberLoss()([0.5, 10.0], [0.0, 0.0]))  # the mean of 0.125 and 9.5
+    4.8125
     """
 
     def __init__(self, delta: float = 1.0) -> None:
@@ -63,6 +85,13 @@ class LogCoshLoss(Loss):
     Computed as d + softplus(-2 d) - ln 2, which does not overflow; the slope is tanh d. Both are
     ``(N, ...)``. Green, "Bayesian reconstructions from emission tomography data using a modified EM
     algorithm", IEEE Transactions on Medical Imaging 1990.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> from pellucid import nn
+    >>> round(float(nn.LogCoshLoss()([10.0], [0.0])), 3)  # 10 - ln 2
+    9.307
     """
 
     def per_example(self, prediction: Tensor, target: Tensor) -> Tensor:
