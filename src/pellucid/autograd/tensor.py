@@ -491,7 +491,13 @@ def _arrays(x: Any) -> Any:
 
 
 def as_tensor(x: Any) -> Tensor:
-    """Return x itself if it is a tensor, otherwise a constant tensor made from it."""
+    """Return x itself if it is a tensor, otherwise a constant tensor made from it.
+
+    >>> import pellucid
+    >>> x = pellucid.as_tensor([1.0, 2.0])
+    >>> pellucid.as_tensor(x) is x
+    True
+    """
     return x if type(x) is Tensor else Tensor(x)
 
 
@@ -507,6 +513,10 @@ def matmul(a: Any, b: Any) -> Tensor:
 
     Raises:
         ShapeError: an operand is a scalar, or the inner sizes differ.
+
+    >>> import pellucid
+    >>> pellucid.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])  # as with @
+    Tensor([3., 7.])
     """
     if type(a) is not Tensor:
         a = Tensor(a, dtype=_floating_dtype(b))
