@@ -38,6 +38,17 @@ def explain_backward(
     Raises:
         TypeError: a kind of layer or loss is not derived by hand; its name and path are said.
         ValueError: the targets do not fit.
+
+    >>> import pellucid
+    >>> from pellucid import nn
+    >>> report = pellucid.explain_backward(nn.ReLU(), [[2.0, -1.0]])
+    >>> print(report.steps[-1])
+    ReLU()
+        A = max(Z, 0)
+            Z (1, 2)   A (1, 2)
+        dZ = dA where Z > 0, else 0
+                shape   by hand  autograd  difference
+            dZ  (1, 2)  1 0      1 0       0.0e+00
     """
     if not isinstance(target, Model | nn.Module):
         raise TypeError(

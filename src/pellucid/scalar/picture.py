@@ -41,6 +41,15 @@ class Drawing:
 
     It shows itself in a notebook; `save` writes it to a file. Lines lead to the right, or
     ``downwards``.
+
+    >>> import tempfile
+    >>> from pellucid.scalar import Value, draw_graph
+    >>> drawing = draw_graph(Value(2.0, "x") * Value(3.0, "y"))
+    >>> len(drawing.boxes), drawing.svg.startswith("<svg")
+    (3, True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     drawing.save(f"{folder}/graph.svg").name
+    'graph.svg'
     """
 
     def __init__(

@@ -12,8 +12,8 @@ def sigmoid(x: Any, /) -> Tensor:
     """Return 1 / (1 + e^-x), between 0 and 1.
 
     >>> import pellucid
-    >>> pellucid.sigmoid([-100.0, 0.0, 100.0])
-    Tensor([0. , 0.5, 1. ])
+    >>> pellucid.sigmoid([-1.0, 0.0, 1.0])
+    Tensor([0.2689, 0.5   , 0.7311])
     """
     return apply(elementwise.Sigmoid, as_tensor(x))
 
@@ -22,8 +22,8 @@ def softplus(x: Any, /) -> Tensor:
     """Return ln(1 + e^x), a smooth relu whose slope is `sigmoid`.
 
     >>> import pellucid
-    >>> pellucid.softplus([-100.0, 0.0, 100.0])
-    Tensor([  0.    ,   0.6931, 100.    ])
+    >>> pellucid.softplus([0.0, 100.0])
+    Tensor([  0.6931, 100.    ])
     """
     return apply(elementwise.Softplus, as_tensor(x))
 
@@ -83,8 +83,8 @@ def silu(x: Any, /) -> Tensor:
     approximation in reinforcement learning", Neural Networks 107, 2018.
 
     >>> import pellucid
-    >>> pellucid.silu([-100.0, 0.0, 100.0])
-    Tensor([ -0.,   0., 100.])
+    >>> pellucid.silu([-1.0, 0.0, 1.0])
+    Tensor([-0.2689,  0.    ,  0.7311])
     """
     return apply(activations.Silu, as_tensor(x))
 

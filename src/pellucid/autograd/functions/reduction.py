@@ -57,11 +57,12 @@ def std(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) 
 def max(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the largest element over axes; equal ones share the gradient.
 
+    >>> import numpy as np
     >>> import pellucid
     >>> pellucid.max([[1.0, 5.0], [7.0, 3.0]], axis=1)
     Tensor([5., 7.])
-    >>> pellucid.grad(pellucid.max)([1.0, 5.0, 5.0])
-    [Tensor(0.), Tensor(0.5), Tensor(0.5)]
+    >>> pellucid.grad(pellucid.max)(np.array([1.0, 5.0, 5.0], np.float32))
+    Tensor([0. , 0.5, 0.5])
     """
     return as_tensor(x).max(axis, keepdims)
 
