@@ -17,8 +17,8 @@ class ShapeError(ValueError):
     >>> try:
     ...     nn.Sequential(nn.Dense(2, 3), nn.Dense(4, 1))([[1.0, 2.0]])
     ... except pellucid.ShapeError as error:
-    ...     print(error.path, error)
-    layers.1 (Dense) layers.1 (Dense): expected input of shape (..., 4), got (1, 3); ...
+    ...     print(error)
+    layers.1 (Dense): expected input of shape (..., 4), got (1, 3); ...
     """
 
     def __init__(self, message: str, source: object = None) -> None:
@@ -40,7 +40,7 @@ class GraphError(RuntimeError):
     ...     (x * x).backward()
     ... except pellucid.GraphError as error:
     ...     print(error)
-    expected a scalar to differentiate, got shape (2,); reduce it with .sum() or .mean(), ...
+    expected a scalar to differentiate, got shape (2,); reduce it with .sum() ...
     """
 
 
@@ -55,8 +55,10 @@ class AnomalyError(FloatingPointError):
     ...     with pellucid.detect_anomaly():
     ...         x.sqrt().backward()
     ... except pellucid.AnomalyError as error:
-    ...     print(error.anomaly.op, error.anomaly.direction, error.anomaly.cause, sep=" | ")
-    Sqrt | backward | the slope of the root is infinite at 0; take the root of x + 1e-12
+    ...     print(error.anomaly.op, error.anomaly.direction)
+    ...     print(error.anomaly.cause)
+    Sqrt backward
+    the slope of the root is infinite at 0; take the root of x + 1e-12
     """
 
     def __init__(self, message: str, anomaly: object = None) -> None:

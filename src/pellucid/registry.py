@@ -37,17 +37,15 @@ def register(thing: T | None = None, *, name: str | None = None) -> T | Callable
     >>> import tempfile
     >>> import pellucid
     >>> from pellucid import nn, persist
-    >>> @pellucid.register(name="mine.Scale")
-    ... class Scale(nn.Module):
-    ...     def __init__(self, factor):
-    ...         self.factor = factor
+    >>> @pellucid.register(name="mine.Double")
+    ... class Double(nn.Module):
     ...     def forward(self, x):
-    ...         return self.factor * x
+    ...         return 2 * x
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     persist.save_objects(f"{folder}/scale.safetensors", {"layer": Scale(3.0)})
-    ...     layer = persist.load_objects(f"{folder}/scale.safetensors")["layer"]
-    >>> layer.factor
-    3.0
+    ...     persist.save_objects(f"{folder}/layer.safetensors", {"layer": Double()})
+    ...     layer = persist.load_objects(f"{folder}/layer.safetensors")["layer"]
+    >>> layer(pellucid.Tensor(3.0))
+    Tensor(6.)
     """
     if thing is None:
         return lambda late: enrol(late, name)

@@ -89,6 +89,9 @@ class GradcheckRow:
 class GradcheckReport:
     """One row a tensor; true if every gradient is right. Print it to see the table.
 
+    A row has the tensor's ``name`` and ``shape``, ``ok``, the largest errors ``max_error`` and
+    ``rel_error``, and for its worst element ``index``, ``analytic`` and ``numerical``.
+
     >>> import pellucid
     >>> report = pellucid.gradcheck(lambda x, y: x * y, [2.0], [3.0])
     >>> bool(report), [(row.name, row.analytic) for row in report.rows]

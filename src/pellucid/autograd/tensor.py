@@ -59,7 +59,8 @@ class Tensor(tape.Node):
 
     Everything computed from a tensor is a tensor, by the operators and indices of NumPy's arrays,
     the methods below and the functions of ``pellucid``. A tensor is a value: no operation changes
-    it in place, and ``x += y`` makes a new one.
+    it in place, and ``x += y`` makes a new one. ``data`` is a plain array and ``grad`` one like it,
+    or None before `backward`; ``shape`` and ``dtype`` are theirs.
 
     Python numbers and lists become float32 if they hold a float; NumPy arrays keep their dtype. A
     number or NumPy array that meets a floating-point tensor takes the tensor's dtype, so float32
@@ -74,13 +75,6 @@ class Tensor(tape.Node):
 
     Raises:
         TypeError: ``data`` is not numeric, or ``requires_grad`` is asked of integers.
-
-    Attributes:
-        data: a plain array; only optimisers put another one in its place.
-        grad: what `backward` has added up, an array like ``data``, or None.
-        requires_grad: whether gradients reach it.
-        shape: the size along each axis.
-        dtype: the type of the elements.
 
     >>> import pellucid
     >>> x = pellucid.Tensor([1.0, 2.0, 3.0], requires_grad=True)

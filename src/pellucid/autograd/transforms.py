@@ -36,10 +36,10 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         A function of the same arguments whose result has the structure of the argument ``argnums``
         (a tuple of such for several), each gradient a tensor in its argument's shape.
 
-    Raises (at the call):
-        GraphError: the result is no scalar.
-        IndexError: there is no argument of that number.
-        TypeError: the result is no tensor, or an argument is not floating point.
+    Raises:
+        GraphError: at the call: the result is no scalar.
+        IndexError: at the call: there is no argument of that number.
+        TypeError: at the call: the result is no tensor, or an argument is not floating point.
 
     >>> import pellucid
     >>> def cube(x):
@@ -84,11 +84,10 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
 
     One backward pass for each element of the output.
 
-    >>> import numpy as np
     >>> import pellucid
     >>> def f(x):
     ...     return pellucid.stack([x[0] * x[1], x[0] + x[1]])
-    >>> pellucid.jacobian(f)(np.array([2.0, 3.0], np.float32))
+    >>> pellucid.jacobian(f)(pellucid.Tensor([2.0, 3.0]))
     Tensor([[3., 2.],
             [1., 1.]])
     """
@@ -123,11 +122,10 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
     Raises:
         ValueError: v has another shape than x.
 
-    >>> import numpy as np
     >>> import pellucid
     >>> def f(x):
     ...     return x[0] ** 2 * x[1]
-    >>> x, v = np.array([[1.0, 2.0], [1.0, 0.0]], np.float32)
+    >>> x, v = pellucid.Tensor([1.0, 2.0]), pellucid.Tensor([1.0, 0.0])
     >>> pellucid.hvp(f, x, v)  # the first column of the Hessian
     Tensor([4., 2.])
     """
@@ -143,11 +141,10 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
 def hessian(f: Function, argnums: int = 0) -> Function:
     """Return the function that computes H[i, j] = d^2 f / dx_i dx_j, ``(*x.shape, *x.shape)``.
 
-    >>> import numpy as np
     >>> import pellucid
     >>> def f(x):
     ...     return x[0] ** 2 * x[1]
-    >>> pellucid.hessian(f)(np.array([1.0, 2.0], np.float32))
+    >>> pellucid.hessian(f)(pellucid.Tensor([1.0, 2.0]))
     Tensor([[4., 2.],
             [2., 0.]])
     """

@@ -250,8 +250,9 @@ def compile(  # noqa: A001 - the word for it
         threads: how many share the work; by default one for each core. The results have the same
             bits for any number.
 
-    Raises (at the call):
-        TraceError: the function looks at values, for example with ``if loss > 1``; says where.
+    Raises:
+        TraceError: at the call: the function looks at values, for example with ``if loss > 1``;
+            says where.
 
     >>> import pellucid
     >>> from pellucid import optim
@@ -262,8 +263,8 @@ def compile(  # noqa: A001 - the word for it
     ...     loss.backward()
     ...     sgd.step([w])  # w - 0.25 * 2 w = w / 2
     ...     return loss
-    >>> descend = pellucid.compile(descend, state=[w, sgd])
-    >>> descend(), descend(), w
+    >>> step = pellucid.compile(descend, state=[w, sgd])
+    >>> step(), step(), w
     (Tensor(16.), Tensor(4.), Tensor([1.], requires_grad=True))
     """
     several = state if isinstance(state, list | tuple) else [state]

@@ -25,7 +25,7 @@ def dot(w: Sequence[Value], x: Sequence[Value], b: Value) -> Value:
     that is many times smaller.
 
     >>> from pellucid.scalar import Value, dot
-    >>> dot([Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)], Value(5.0))  # 3 + 8 + 5
+    >>> dot([Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)], Value(5.0))
     Value(16, grad=0)
     """
     ws, xs = tuple([wi.data for wi in w]), tuple([xi.data for xi in x])
@@ -154,6 +154,8 @@ class Layer(Parametric):
 
 class MLP(Parametric):
     """A multi-layer perceptron: ``MLP(3, [4, 4, 1])`` takes 3 numbers through two layers of 4 to 1.
+
+    ``zero_grad()`` sets the gradients of all parameters to 0, as it does for layers and neurons.
 
     Args:
         inputs: how many numbers the network takes.

@@ -52,7 +52,7 @@ def leaky_relu(x: Any, /, *, slope: float = 0.01) -> Tensor:
 
 
 def elu(x: Any, /, *, alpha: float = 1.0) -> Tensor:
-    """Return x where it is positive, alpha * (e^x - 1) elsewhere, which falls no lower than -alpha.
+    """Return x where it is positive, alpha * (e^x - 1) elsewhere, which is above -alpha.
 
     Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
     linear units (ELUs)", ICLR 2016.

@@ -94,7 +94,7 @@ def square(x: Any, /) -> Tensor:
 
 
 def sin(x: Any, /) -> Tensor:
-    """Return sin x, of x in radians.
+    """Return sin x, x in radians.
 
     >>> import numpy as np
     >>> import pellucid
@@ -105,7 +105,7 @@ def sin(x: Any, /) -> Tensor:
 
 
 def cos(x: Any, /) -> Tensor:
-    """Return cos x, of x in radians.
+    """Return cos x, x in radians.
 
     >>> import numpy as np
     >>> import pellucid
@@ -211,7 +211,7 @@ def where(condition: Any, a: Any, b: Any, /) -> Tensor:
 
 
 def identity(x: Any, /) -> Tensor:
-    """Return x as a new tensor of the graph.
+    """Return x as a new tensor of the graph, with a gradient of its own.
 
     >>> import pellucid
     >>> x = pellucid.Tensor([1.0, 2.0], requires_grad=True)

@@ -60,7 +60,7 @@ def max_pool(x: Any, /, *, kernel: Shape, stride: Shape, padding: Pairs) -> Tens
     """Return the largest element of each window of x ``(N, *size, C)``; padding is never it.
 
     Of equal elements the first takes the gradient. The settings are those of `windows`; see
-    `nn.MaxPool2d`.
+    `nn.MaxPool2D`.
 
     Raises:
         ValueError: the padding is as large as the kernel, so that a window could be empty.
@@ -86,7 +86,7 @@ def avg_pool(
 ) -> Tensor:
     """Return the mean of each window of x ``(N, *size, C)``, without or with the padding.
 
-    The settings are those of `windows`; see `nn.AvgPool2d`.
+    The settings are those of `windows`; see `nn.AvgPool2D`.
 
     Raises:
         ValueError: the padding is as large as the kernel, so that a window could be empty.

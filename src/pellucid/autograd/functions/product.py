@@ -54,11 +54,11 @@ def conv(
 ) -> Tensor:
     """Return the convolution of x ``(N, *size, Ci)`` with w ``(*kernel, Ci // groups, Co)``.
 
-        out[n, p, o] = sum over k, c of x[n, p * stride + k * dilation - before, c] * w[k, c, o]
+        out[n, p, o] = sum over k, c of x[n, p * stride + k * dilation, c] * w[k, c, o]
 
-    As usual in this field the kernel is not flipped. ``stride``, ``padding`` and ``dilation`` are
-    those of `windows`; an output channel sees the input channels of its own of ``groups`` runs. See
-    `nn.Conv2d`.
+    with x counted from the padding's edge. As usual in this field the kernel is not flipped.
+    ``stride``, ``padding`` and ``dilation`` are those of `windows`; an output channel sees the
+    input channels of its own of ``groups`` runs. See `nn.Conv2D`.
 
     >>> import pellucid
     >>> x = pellucid.reshape([1.0, 2.0, 4.0, 8.0], (1, 4, 1))
@@ -109,11 +109,14 @@ def conv_kernel(
 ) -> Tensor:
     """Return the gradient of `conv` with respect to w of spatial size ``kernel``, given g.
 
+    g is the gradient ``(N, *out, Co)`` of the output. In the example every element of w meets
+    three elements of x: the result is 1 + 2 + 4 and 2 + 4 + 8.
+
     >>> import pellucid
     >>> x = pellucid.reshape([1.0, 2.0, 4.0, 8.0], (1, 4, 1))
     >>> g = pellucid.ones((1, 3, 1))
     >>> how = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
-    >>> pellucid.conv_kernel(x, g, kernel=(2,), **how).flatten()  # 1 + 2 + 4, 2 + 4 + 8
+    >>> pellucid.conv_kernel(x, g, kernel=(2,), **how).flatten()
     Tensor([ 7., 14.])
     """
     how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}

@@ -54,9 +54,9 @@ def lstm(z: Any, u: Any, h: Any, c: Any, /) -> Tensor:
         ShapeError: shapes do not fit, or there is no step.
 
     >>> import pellucid
-    >>> z, u = pellucid.zeros((1, 3, 4)), pellucid.zeros((1, 4))  # all gates half open
+    >>> z, u = pellucid.zeros((1, 3, 4)), pellucid.zeros((1, 4))
     >>> states = pellucid.lstm(z, u, [[0.0]], [[8.0]])
-    >>> states[0, :, 1]  # the cell forgets half at each step
+    >>> states[0, :, 1]  # the gates are half open: the cell forgets half at each step
     Tensor([4., 2., 1.])
     """
     return apply(recurrent.Lstm, *_checked("lstm", 4, z, u, h, c))
@@ -82,8 +82,8 @@ def gru(z: Any, u: Any, b: Any, h: Any, /) -> Tensor:
         ShapeError: shapes do not fit, or there is no step.
 
     >>> import pellucid
-    >>> z, u, b = pellucid.zeros((1, 3, 3)), pellucid.zeros((1, 3)), pellucid.zeros((3,))
-    >>> pellucid.gru(z, u, b, [[8.0]]).flatten()  # w = 1/2 and n = 0
+    >>> z, u = pellucid.zeros((1, 3, 3)), pellucid.zeros((1, 3))
+    >>> pellucid.gru(z, u, [0.0, 0.0, 0.0], [[8.0]]).flatten()  # w = 1/2 and n = 0
     Tensor([4., 2., 1.])
     """
     z, u, h = _checked("gru", 3, z, u, h)
