@@ -36,8 +36,8 @@ def explain_backward(
         loss: of a layer or network: the loss, or its name. That of a `Model` is its own.
 
     Returns:
-        A report: ``steps``, the layers from the last to the first; ``gradients`` of the parameters
-        by their paths; ``loss``; and ``ok``, whether hand and autograd agree.
+        A report with ``steps``, the layers from the last to the first; ``gradients`` of the
+        parameters by their paths; ``loss``; and ``ok``, whether hand and autograd agree.
 
     Raises:
         TypeError: a kind of layer or loss is not derived by hand; its name and path are said.

@@ -37,10 +37,10 @@ def rnn(z: Any, u: Any, h: Any, /, *, relu: bool = False) -> Tensor:
 def lstm(z: Any, u: Any, h: Any, c: Any, /) -> Tensor:
     """Return the states h and c of a long short-term memory, ``(N, T, 2 H)``; see `nn.LSTM`.
 
-        a = z[t] + h[t-1] @ u, cut into a_i, a_f, a_n, a_o
-        c[t] = s(a_f) * c[t-1] + s(a_i) * tanh(a_n)    s the logistic function
+        c[t] = s(a_f) * c[t-1] + s(a_i) * tanh(a_n)
         h[t] = s(a_o) * tanh(c[t])
 
+    with s the logistic function and a = z[t] + h[t-1] @ u, cut into a_i, a_f, a_n and a_o.
     Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; with the
     forget gate of Gers, Schmidhuber and Cummins, Neural Computation 12, 2000.
 
@@ -65,10 +65,10 @@ def lstm(z: Any, u: Any, h: Any, c: Any, /) -> Tensor:
 def gru(z: Any, u: Any, b: Any, h: Any, /) -> Tensor:
     """Return the states ``(N, T, H)`` of a gated recurrent unit; see `nn.GRU`.
 
-        q = h[t-1] @ u + b; z[t] and q are cut into parts for r, w and n
-        r = s(z_r + q_r),  w = s(z_w + q_w),  n = tanh(z_n + r * q_n)    s the logistic function
+        r = s(z_r + q_r),  w = s(z_w + q_w),  n = tanh(z_n + r * q_n)
         h[t] = (1 - w) * n + w * h[t-1]
 
+    with s the logistic function and q = h[t-1] @ u + b; z[t] and q are cut into three parts each.
     Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine
     translation", EMNLP 2014; r acts on the product with u, as in version 1 of arXiv 1406.1078.
 
