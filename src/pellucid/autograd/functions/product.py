@@ -56,7 +56,7 @@ def conv(
 
         out[n, p, o] = sum over k, c of x[n, p * stride + k * dilation, c] * w[k, c, o]
 
-    with x counted from the padding's edge. As usual in this field the kernel is not flipped.
+    where x has its padding around it. As usual in this field the kernel is not flipped.
     ``stride``, ``padding`` and ``dilation`` are those of `windows`; an output channel sees the
     input channels of its own of ``groups`` runs. See `nn.Conv2D`.
 
