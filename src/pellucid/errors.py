@@ -11,6 +11,14 @@ class ShapeError(ValueError):
 
     ``source`` is the layer that refused it; containers use it to put the layer's dotted path
     before the message, so that the reader knows where in the network to look.
+
+    >>> import pellucid
+    >>> from pellucid import nn
+    >>> try:
+    ...     nn.Sequential(nn.Dense(2, 3), nn.Dense(4, 1))([[1.0, 2.0]])
+    ... except pellucid.ShapeError as error:
+    ...     print(error)
+    layers.1 (Dense): expected input of shape (..., 4), got (1, 3); ...
     """
 
     def __init__(self, message: str, source: object = None) -> None:
@@ -24,11 +32,34 @@ class ShapeError(ValueError):
 
 
 class GraphError(RuntimeError):
-    """A backward pass that the recorded graph does not allow."""
+    """A backward pass that the recorded graph does not allow.
+
+    >>> import pellucid
+    >>> x = pellucid.Tensor([1.0, 2.0], requires_grad=True)
+    >>> try:
+    ...     (x * x).backward()
+    ... except pellucid.GraphError as error:
+    ...     print(error)
+    expected a scalar to differentiate, got shape (2,); reduce it with .sum() ...
+    """
 
 
 class AnomalyError(FloatingPointError):
-    """NaN or infinity; ``anomaly`` tells which operation made it, where, and the usual cause."""
+    """NaN or infinity; ``anomaly`` tells which operation made it, where, and the usual cause.
+
+    It comes from `detect_anomaly` and from `Model.fit`.
+
+    >>> import pellucid
+    >>> x = pellucid.Tensor(0.0, requires_grad=True)
+    >>> try:
+    ...     with pellucid.detect_anomaly():
+    ...         x.sqrt().backward()
+    ... except pellucid.AnomalyError as error:
+    ...     print(error.anomaly.op, error.anomaly.direction)
+    ...     print(error.anomaly.cause)
+    Sqrt backward
+    the slope of the root is infinite at 0; take the root of x + 1e-12
+    """
 
     def __init__(self, message: str, anomaly: object = None) -> None:
         super().__init__(message)

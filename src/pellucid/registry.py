@@ -23,12 +23,6 @@ def register(*, name: str) -> Callable[[T], T]: ...
 def register(thing: T | None = None, *, name: str | None = None) -> T | Callable[[T], T]:
     """Let files name a class or function of your own; a decorator.
 
-        @pellucid.register
-        class Swish(nn.Module): ...
-
-        @pellucid.register(name="mine.within")
-        def within(y_true, y_pred): ...
-
     A model that uses them can then be saved, and loaded by a program that has registered them
     under the same name. Of an object a file keeps the attributes; its constructor is not called.
 
@@ -39,6 +33,19 @@ def register(thing: T | None = None, *, name: str | None = None) -> T | Callable
     Raises:
         TypeError: it is neither a class nor a function.
         ValueError: it has no usable name, or the name is taken by something else.
+
+    >>> import tempfile
+    >>> import pellucid
+    >>> from pellucid import nn, persist
+    >>> @pellucid.register(name="mine.Double")
+    ... class Double(nn.Module):
+    ...     def forward(self, x):
+    ...         return 2 * x
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     persist.save_objects(f"{folder}/layer.safetensors", {"layer": Double()})
+    ...     layer = persist.load_objects(f"{folder}/layer.safetensors")["layer"]
+    >>> layer(pellucid.Tensor(3.0))
+    Tensor(6.)
     """
     if thing is None:
         return lambda late: enrol(late, name)

@@ -35,7 +35,17 @@ Outputs = Callable[[bool], list[Tensor]]  # told whether its result will be diff
 
 
 class GradientError(ValueError):
-    """A gradient that is wrong, or that cannot be checked."""
+    """A gradient that is wrong, or that cannot be checked.
+
+    >>> import pellucid
+    >>> try:
+    ...     pellucid.assert_gradients(lambda x: x * x.detach(), [3.0])
+    ... except pellucid.GradientError as error:
+    ...     print(error)
+    expected gradients that agree with central differences, got
+    x  rel_error = 5.0e-01  FAIL  at [0]: analytic 3, numerical 6
+    look at the gradient rules on the way to what FAILs
+    """
 
 
 # the report
@@ -77,7 +87,16 @@ class GradcheckRow:
 
 @dataclass(frozen=True, repr=False)
 class GradcheckReport:
-    """One row a tensor; true if every gradient is right. Print it to see the table."""
+    """One row a tensor; true if every gradient is right. Print it to see the table.
+
+    A row has the tensor's ``name`` and ``shape``, ``ok``, the largest errors ``max_error`` and
+    ``rel_error``, and for its worst element ``index``, ``analytic`` and ``numerical``.
+
+    >>> import pellucid
+    >>> report = pellucid.gradcheck(lambda x, y: x * y, [2.0], [3.0])
+    >>> bool(report), [(row.name, row.analytic) for row in report.rows]
+    (True, [('x', 3.0), ('y', 2.0)])
+    """
 
     rows: tuple[GradcheckRow, ...]
 
@@ -161,6 +180,12 @@ def gradcheck(
         TypeError: the target cannot be called, an input is not numeric, or an output is no tensor.
         ValueError: there is nothing to differentiate by, or a setting is out of range.
         GradientError: two evaluations at one point differ, or backward itself fails.
+
+    >>> import pellucid
+    >>> pellucid.gradcheck(lambda x: x * x, [3.0])
+    x  rel_error = ...  ok
+    >>> pellucid.gradcheck(lambda x: x * x.detach(), [3.0])  # a path is missing
+    x  rel_error = 5.0e-01  FAIL  at [0]: analytic 3, numerical 6
     """
     _check_settings(order=order, eps=eps, rtol=rtol, atol=atol, max_entries=max_entries)
     function, names = to_function(target), argument_names(target, len(inputs))
@@ -183,7 +208,16 @@ def gradcheck(
 
 
 def assert_gradients(target: Any, /, *inputs: Any, **options: Any) -> GradcheckReport:
-    """Return the report of `gradcheck`, or raise `GradientError` with it if a gradient is wrong."""
+    """Return the report of `gradcheck`, or raise `GradientError` with it if a gradient is wrong.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import nn
+    >>> pellucid.assert_gradients(nn.Dense(3, 2, rng=0), np.ones((4, 3)))
+    x       rel_error = ...  ok
+    weight  rel_error = ...  ok
+    bias    rel_error = ...  ok
+    """
     return gradcheck(target, *inputs, **options).raise_if_failed()
 
 

@@ -99,7 +99,15 @@ def recording(on: bool | Watcher) -> Iterator[None]:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Within this context (or decorated function) operations are computed but not recorded."""
+    """Within this context (or decorated function) operations are computed but not recorded.
+
+    >>> import pellucid
+    >>> w = pellucid.Tensor(2.0, requires_grad=True)
+    >>> with pellucid.no_grad():
+    ...     y = 3 * w
+    >>> y, y.requires_grad
+    (Tensor(6.), False)
+    """
     with recording(False):
         yield
 

@@ -57,9 +57,10 @@ OWN_NAMES = {  # of functions that NumPy calls otherwise
 class Tensor(tape.Node):
     """An n-dimensional array with a gradient.
 
-    ``data`` and ``grad`` are plain arrays of the same shape and dtype; everything computed from a
-    tensor is a tensor. A tensor is a value: no operation changes it in place, and ``x += y`` makes
-    a new one.
+    Everything computed from a tensor is a tensor, by the operators and indices of NumPy's arrays,
+    the methods below and the functions of ``pellucid``. A tensor is a value: no operation changes
+    it in place, and ``x += y`` makes a new one. ``data`` is a plain array and ``grad`` one like it,
+    or None before `backward`; ``shape`` and ``dtype`` are theirs.
 
     Python numbers and lists become float32 if they hold a float; NumPy arrays keep their dtype. A
     number or NumPy array that meets a floating-point tensor takes the tensor's dtype, so float32
@@ -74,6 +75,12 @@ class Tensor(tape.Node):
 
     Raises:
         TypeError: ``data`` is not numeric, or ``requires_grad`` is asked of integers.
+
+    >>> import pellucid
+    >>> x = pellucid.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4., 6.], dtype=float32)
     """
 
     __slots__ = ()
@@ -491,7 +498,13 @@ def _arrays(x: Any) -> Any:
 
 
 def as_tensor(x: Any) -> Tensor:
-    """Return x itself if it is a tensor, otherwise a constant tensor made from it."""
+    """Return x itself if it is a tensor, otherwise a constant tensor made from it.
+
+    >>> import pellucid
+    >>> x = pellucid.as_tensor([1.0, 2.0])
+    >>> pellucid.as_tensor(x) is x
+    True
+    """
     return x if type(x) is Tensor else Tensor(x)
 
 
@@ -507,6 +520,10 @@ def matmul(a: Any, b: Any) -> Tensor:
 
     Raises:
         ShapeError: an operand is a scalar, or the inner sizes differ.
+
+    >>> import pellucid
+    >>> pellucid.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])  # as with @
+    Tensor([3., 7.])
     """
     if type(a) is not Tensor:
         a = Tensor(a, dtype=_floating_dtype(b))

@@ -25,6 +25,8 @@ Rebuild = Callable[[list[Any]], Any]
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """Return the function that computes the gradient of a scalar-valued f.
 
+    Gradients nest: ``grad(grad(f))`` is the second derivative.
+
     Args:
         f: takes tensors (or nested lists, tuples, dictionaries of them) and returns a scalar
             tensor.
@@ -33,6 +35,17 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     Returns:
         A function of the same arguments whose result has the structure of the argument ``argnums``
         (a tuple of such for several), each gradient a tensor in its argument's shape.
+
+    Raises:
+        GraphError: at the call: the result is no scalar.
+        IndexError: at the call: there is no argument of that number.
+        TypeError: at the call: the result is no tensor, or an argument is not floating point.
+
+    >>> import pellucid
+    >>> def cube(x):
+    ...     return x**3
+    >>> pellucid.grad(cube)(2.0), pellucid.grad(pellucid.grad(cube))(2.0)
+    (Tensor(12.), Tensor(12.))
     """
     both = value_and_grad(f, argnums)
 
@@ -43,7 +56,14 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """Return the function that computes ``(f(...), gradient of f)``; see `grad`."""
+    """Return the function that computes ``(f(...), gradient of f)``; see `grad`.
+
+    >>> import pellucid
+    >>> def area(width, height):
+    ...     return width * height
+    >>> pellucid.value_and_grad(area, argnums=(0, 1))(3.0, 5.0)
+    (Tensor(15.), (Tensor(5.), Tensor(3.)))
+    """
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         out, leaves, rebuild = _call(f, argnums, args, kwargs)
@@ -63,6 +83,13 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     """Return the function that computes J[i, j] = d f_i / d x_j, in shape ``(*f.shape, *x.shape)``.
 
     One backward pass for each element of the output.
+
+    >>> import pellucid
+    >>> def f(x):
+    ...     return pellucid.stack([x[0] * x[1], x[0] + x[1]])
+    >>> pellucid.jacobian(f)(pellucid.Tensor([2.0, 3.0]))
+    Tensor([[3., 2.],
+            [1., 1.]])
     """
 
     def compute(*args: Any, **kwargs: Any) -> Any:
@@ -91,6 +118,16 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
 
     It is the gradient of <grad f, v>, so the Hessian itself is never built. Pearlmutter, "Fast
     exact multiplication by the Hessian", Neural Computation 6(1), 1994.
+
+    Raises:
+        ValueError: v has another shape than x.
+
+    >>> import pellucid
+    >>> def f(x):
+    ...     return x[0] ** 2 * x[1]
+    >>> x, v = pellucid.Tensor([1.0, 2.0]), pellucid.Tensor([1.0, 0.0])
+    >>> pellucid.hvp(f, x, v)  # the first column of the Hessian
+    Tensor([4., 2.])
     """
     v = as_tensor(v)
     if v.shape != as_tensor(x).shape:
@@ -102,7 +139,15 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
 
 
 def hessian(f: Function, argnums: int = 0) -> Function:
-    """Return the function that computes H[i, j] = d^2 f / dx_i dx_j, ``(*x.shape, *x.shape)``."""
+    """Return the function that computes H[i, j] = d^2 f / dx_i dx_j, ``(*x.shape, *x.shape)``.
+
+    >>> import pellucid
+    >>> def f(x):
+    ...     return x[0] ** 2 * x[1]
+    >>> pellucid.hessian(f)(pellucid.Tensor([1.0, 2.0]))
+    Tensor([[4., 2.],
+            [2., 0.]])
+    """
     return jacobian(grad(f, argnums), argnums)
 
 

@@ -39,7 +39,19 @@ PROGRAMS = 16  # kept of one function: one for each kind of arguments
 
 
 class Compiled:
-    """A function that is traced at its first call with new kinds of arguments; see `compile`."""
+    """A function that is traced at its first call with new kinds of arguments; see `compile`.
+
+    >>> import pellucid
+    >>> total = pellucid.Tensor(0.0)
+    >>> def add(x):
+    ...     total.data = total.data + x.data
+    ...     return total
+    >>> add = pellucid.compile(add, state=total)
+    >>> add(pellucid.Tensor(2.0))
+    Tensor(2.)
+    >>> add.repeat(3, pellucid.Tensor(2.0))
+    Tensor([4., 6., 8.])
+    """
 
     def __init__(
         self, function: Callable[..., Any], state: Sequence[Any], native: bool, threads: int
@@ -222,9 +234,6 @@ def compile(  # noqa: A001 - the word for it
 ) -> Compiled:
     """Return a function that computes the same, traced once and then run as native code.
 
-        step = pellucid.compile(train_step, state=[network, optimizer])
-        loss = step(x, y)
-
     The function is run once on symbols for each new kind of arguments (shapes, dtypes, settings,
     training or evaluation): forward pass, backward pass and update become one program. What it
     reads and changes besides its arguments is named in ``state``; everything else that it looks at
@@ -240,8 +249,22 @@ def compile(  # noqa: A001 - the word for it
         threads: how many share the work; by default one for each core. The results have the same
             bits for any number.
 
-    Raises (at the call):
-        TraceError: the function looks at values, for example with ``if loss > 1``; says where.
+    Raises:
+        TraceError: at the call: the function looks at values, for example with ``if loss > 1``;
+            says where.
+
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w, sgd = pellucid.Tensor([4.0], requires_grad=True), optim.SGD(lr=0.25)
+    >>> def descend():
+    ...     w.grad = None
+    ...     loss = (w * w).sum()
+    ...     loss.backward()
+    ...     sgd.step([w])  # w - 0.25 * 2 w = w / 2
+    ...     return loss
+    >>> step = pellucid.compile(descend, state=[w, sgd])
+    >>> step(), step(), w
+    (Tensor(16.), Tensor(4.), Tensor([1.], requires_grad=True))
     """
     several = state if isinstance(state, list | tuple) else [state]
     for owner in several:

@@ -35,9 +35,24 @@ def explain_backward(
             ones.
         loss: of a layer or network: the loss, or its name. That of a `Model` is its own.
 
+    Returns:
+        A report with ``steps``, the layers from the last to the first; ``gradients`` of the
+        parameters by their paths; ``loss``; and ``ok``, whether hand and autograd agree.
+
     Raises:
         TypeError: a kind of layer or loss is not derived by hand; its name and path are said.
         ValueError: the targets do not fit.
+
+    >>> import pellucid
+    >>> from pellucid import nn
+    >>> report = pellucid.explain_backward(nn.ReLU(), [[2.0, -1.0]])
+    >>> print(report.steps[-1])
+    ReLU()
+        A = max(Z, 0)
+            Z (1, 2)   A (1, 2)
+        dZ = dA where Z > 0, else 0
+                shape   by hand  autograd  difference
+            dZ  (1, 2)  1 0      1 0       0.0e+00
     """
     if not isinstance(target, Model | nn.Module):
         raise TypeError(

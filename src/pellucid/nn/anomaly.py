@@ -114,13 +114,20 @@ def detect_anomaly() -> Iterator[None]:
     layer, line of yours, the ranges of its inputs, and the usual cause. It is slow: for finding a
     fault, not for training. Compiled functions are not looked into: call the function itself.
     `Model.fit`, compiled or not, does it by itself for a batch whose update is not finite.
-    Example::
-
-        with pellucid.detect_anomaly():
-            loss(network(x), y).backward()
 
     Raises:
         AnomalyError: in ``backward`` or `grad`: something is not finite.
+
+    >>> import pellucid
+    >>> x = pellucid.Tensor([1.0, 0.0], requires_grad=True)
+    >>> try:
+    ...     with pellucid.detect_anomaly():
+    ...         x.log().sum().backward()
+    ... except pellucid.AnomalyError as error:
+    ...     print(error)
+    expected finite numbers, got NaN or infinity in the output; Log (forward), ...
+      input 0: (2,) float32 from 0 to 1, 1 of 2 are 0
+      cause: the logarithm of 0 or of a negative number; ...
     """
     with tape.recording(_Watcher()), quiet():
         yield

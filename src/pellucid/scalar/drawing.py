@@ -18,7 +18,7 @@ def draw_graph(
     named: bool = False,
     limit: int = 2000,
 ) -> Drawing:
-    """Return a picture of all that a value was computed from, it itself on the right.
+    r"""Return a picture of all that a value was computed from, it itself on the right.
 
     Every box says the value's label and the operation that made it, its data and its gradient. A
     network of fused neurons has far fewer boxes.
@@ -33,6 +33,17 @@ def draw_graph(
     Raises:
         ValueError: the format is unknown or the graph is larger than ``limit``.
         TypeError: it is no value.
+
+    >>> from pellucid.scalar import Value, draw_graph
+    >>> print(draw_graph(Value(2.0, "x") * Value(3.0, "y"), "dot"))
+    digraph {
+      ...
+      n0 [label="*\ndata 6\ngrad 0", fillcolor="#fdf0d8"];
+      n1 [label="x\ndata 2\ngrad 0", fillcolor="#e8f1fb"];
+      n2 [label="y\ndata 3\ngrad 0", fillcolor="#e8f1fb"];
+      n1 -> n0;
+      n2 -> n0;
+    }
     """
     called = names(value) if named and isinstance(value, Value) else None
     return draw(value, called=called, format=format, limit=limit)

@@ -32,6 +32,13 @@ class Value(Manners):
     ZeroDivisionError, log of 0 or less and roots of negative numbers a ValueError, exp(1000) an
     OverflowError. 0 ** 0.5 is 0 and its slope infinite; but where one factor of a chain is 0, so is
     the chain. Use ``x.exp()``, not ``math.exp(x)``: that is a float, and the trail ends.
+
+    >>> from pellucid.scalar import Value
+    >>> x, w = Value(2.0, "x"), Value(-3.0, "w")
+    >>> out = x * w + 1
+    >>> out.backward()
+    >>> out.data, x.grad, w.grad
+    (-5.0, -3.0, 2.0)
     """
 
     __slots__ = ("data", "grad", "label", "op", "parents", "slopes")

@@ -12,7 +12,12 @@ from pellucid.scalar.engine import Number, Value, logistic
 
 
 def mse(predictions: Sequence[Value], targets: Sequence[Number]) -> Value:
-    """Mean squared error: L = mean (p - y)^2."""
+    """Mean squared error: L = mean (p - y)^2.
+
+    >>> from pellucid.scalar import Value, mse
+    >>> mse([Value(1.0), Value(2.0)], [0.0, 4.0])  # (1 + 4) / 2
+    Value(2.5, grad=0)
+    """
     return mean([(p - y) ** 2 for p, y in pairs(predictions, targets)])
 
 
@@ -24,6 +29,10 @@ def hinge(scores: Sequence[Value], targets: Sequence[Number]) -> Value:
 
     Raises:
         ValueError: a target is neither -1 nor 1.
+
+    >>> from pellucid.scalar import Value, hinge
+    >>> hinge([Value(2.0), Value(0.5)], [1, -1])  # (0 + 1.5) / 2
+    Value(0.75, grad=0)
     """
     rows = pairs(scores, targets)
     for y in targets:
@@ -33,13 +42,18 @@ def hinge(scores: Sequence[Value], targets: Sequence[Number]) -> Value:
 
 
 def binary_cross_entropy(logits: Sequence[Value], targets: Sequence[Number]) -> Value:
-    """L = mean -(y ln p + (1 - y) ln (1 - p)) with p = sigmoid(z), targets y from 0 to 1.
+    """Binary cross-entropy: L = mean -(y ln p + (1 - y) ln (1 - p)), p = sigmoid(z), y from 0 to 1.
 
     Computed from the logits z as y softplus(-z) + (1 - y) softplus(z), which neither takes the
     logarithm of 0 nor loses digits.
 
     Raises:
         ValueError: a target is below 0 or above 1.
+
+    >>> from pellucid.scalar import Value, binary_cross_entropy
+    >>> loss = binary_cross_entropy([Value(0.0), Value(100.0)], [1, 0])
+    >>> round(loss.data, 4)  # (ln 2 + 100) / 2
+    50.3466
     """
     rows = pairs(logits, targets)
     for y in targets:

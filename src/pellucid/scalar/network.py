@@ -19,10 +19,14 @@ Seed = random.Random | int | None
 
 
 def dot(w: Sequence[Value], x: Sequence[Value], b: Value) -> Value:
-    """Return w1 x1 + ... + wn xn + b as one node: dw_i = g x_i, dx_i = g w_i, db = g.
+    """Return b + sum of w_i x_i as one node of the graph: dw_i = g x_i, dx_i = g w_i, db = g.
 
     The same number, and the same gradients, as products and sums of two would give, from a graph
     that is many times smaller.
+
+    >>> from pellucid.scalar import Value, dot
+    >>> dot([Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)], Value(5.0))
+    Value(16, grad=0)
     """
     ws, xs = tuple([wi.data for wi in w]), tuple([xi.data for xi in x])
     return Value(sum(map(operator.mul, ws, xs), b.data), "", "dot", (*w, *x, b), (*xs, *ws, 1.0))
@@ -42,7 +46,7 @@ class Parametric:
 
 
 class Neuron(Parametric):
-    """out = f(w1 x1 + ... + wn xn + b).
+    """A neuron: out = f(b + sum of w_i x_i), where f is its activation.
 
     The weights start uniform with mean 0 and variance ``scale^2 / inputs``, twice that for relu, so
     that sums neither die out nor grow from layer to layer; b starts at 0. LeCun, Bottou, Orr and
@@ -57,6 +61,12 @@ class Neuron(Parametric):
 
     Raises:
         ValueError: there are no inputs, or the activation is unknown.
+
+    >>> from pellucid.scalar import Neuron
+    >>> neuron = Neuron(2, "relu", rng=0)
+    >>> neuron.weights[0].data, neuron.weights[1].data = 1.0, -1.0
+    >>> neuron([5.0, 3.0])
+    Value(2, grad=0)
     """
 
     def __init__(
@@ -104,7 +114,13 @@ class Neuron(Parametric):
 
 
 class Layer(Parametric):
-    """Neurons side by side, all with the same inputs; the arguments are those of `Neuron`."""
+    """Neurons side by side, all with the same inputs; the arguments are those of `Neuron`.
+
+    >>> from pellucid.scalar import Layer
+    >>> layer = Layer(3, 2, rng=0)
+    >>> len(layer.parameters()), len(layer([1.0, 2.0, 3.0]))
+    (8, 2)
+    """
 
     def __init__(
         self,
@@ -139,9 +155,7 @@ class Layer(Parametric):
 class MLP(Parametric):
     """A multi-layer perceptron: ``MLP(3, [4, 4, 1])`` takes 3 numbers through two layers of 4 to 1.
 
-        network = MLP(3, [4, 4, 1])
-        out = network([2.0, 3.0, -1.0])
-        out.backward()
+    ``zero_grad()`` sets the gradients of all parameters to 0, as it does for layers and neurons.
 
     Args:
         inputs: how many numbers the network takes.
@@ -154,6 +168,13 @@ class MLP(Parametric):
 
     Raises:
         ValueError: a size is below 1, or an activation is unknown.
+
+    >>> from pellucid.scalar import MLP
+    >>> network = MLP(3, [4, 4, 1], output="linear", rng=0)
+    >>> out = network([2.0, 3.0, -1.0])
+    >>> out.backward()
+    >>> len(network.parameters()), network.parameters()[-1]  # d out / d b is 1
+    (41, Value(0, 'L3.N1.b', grad=1))
     """
 
     def __init__(

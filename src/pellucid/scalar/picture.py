@@ -37,10 +37,22 @@ class Box:
 
 
 class Drawing:
-    """A picture of a graph, in one of the `FORMATS`.
+    """A picture of a graph as SVG, as text for Graphviz, or as PNG; `draw_graph` makes it.
 
     It shows itself in a notebook; `save` writes it to a file. Lines lead to the right, or
-    ``downwards``.
+    ``downwards``. Those in ``lit`` are bright, and ``notes`` are written on them.
+
+    Raises:
+        ValueError: the format is none of "svg", "dot" and "png".
+
+    >>> import tempfile
+    >>> from pellucid.scalar import Value, draw_graph
+    >>> drawing = draw_graph(Value(2.0, "x") * Value(3.0, "y"))
+    >>> len(drawing.boxes), drawing.svg.startswith("<svg")
+    (3, True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     drawing.save(f"{folder}/graph.svg").name
+    'graph.svg'
     """
 
     def __init__(

@@ -43,6 +43,16 @@ class Step:
 
     Printing it says what is multiplied by what and where it goes; `draw` shows it, and so does a
     notebook.
+
+    >>> from pellucid.scalar import Value, backprop
+    >>> x, w = Value(2.0, "x"), Value(-3.0, "w")
+    >>> step = next(backprop(x * w))
+    >>> step
+    step 1 of 1: v1 = x * w = -6, d v1 / d v1 = 1
+      d v1 / d x * d v1 / d v1 = -3 * 1 = -3: d v1 / d x = -3
+      d v1 / d w * d v1 / d v1 = 2 * 1 = 2: d v1 / d w = 2
+    >>> [p.after for p in step.passes]
+    [-3.0, 2.0]
     """
 
     walk: Backprop
@@ -93,6 +103,12 @@ class Backprop:
 
     It does what `Value.backward` does and leaves the same gradients behind. A value without a label
     is called v1, v2, ..., parents before their children. It can be gone through once.
+
+    >>> from pellucid.scalar import Value, backprop
+    >>> x = Value(3.0, "x")
+    >>> walk = backprop(x * x + 1)
+    >>> len(walk), next(walk).number, walk
+    (2, 1, Backprop(v2, 1 of 2 steps taken))
     """
 
     def __init__(self, out: Value) -> None:
@@ -154,7 +170,14 @@ class Backprop:
 def backprop(out: Value) -> Backprop:
     """Return the backward pass of a value, to be taken one step at a time.
 
-    for step in backprop(out):
-        print(step)
+    >>> from pellucid.scalar import Value, backprop
+    >>> x = Value(-3.0, "x")
+    >>> for step in backprop((x * x).relu()):
+    ...     print(step)
+    step 1 of 2: v2 = relu(v1) = 9, d v2 / d v2 = 1
+      d v2 / d v1 * d v2 / d v2 = 1 * 1 = 1: d v2 / d v1 = 1
+    step 2 of 2: v1 = x * x = 9, d v2 / d v1 = 1
+      d v1 / d x * d v2 / d v1 = -3 * 1 = -3: d v2 / d x = -3
+      d v1 / d x * d v2 / d v1 = -3 * 1 = -3, added to -3: d v2 / d x = -6
     """
     return Backprop(out)

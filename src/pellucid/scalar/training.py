@@ -12,10 +12,11 @@ Loss = Callable[[Sequence[Value], Sequence[Number]], Value]
 
 
 class SGD:
-    """w <- w - lr_t (g + l2 w), with the rate lr_t = lr / (1 + decay (t - 1)) in step t = 1, 2, ...
+    """Gradient descent: w <- w - lr_t (g + l2 w), with a rate that may fall.
 
-    l2 w is the gradient of the penalty l2 / 2 * (sum of w^2), which draws all parameters towards 0.
-    Robbins and Monro, "A stochastic approximation method", 1951.
+    The rate in step t, counted from 1, is lr_t = lr / (1 + decay (t - 1)). l2 w is the gradient of
+    the penalty l2 / 2 * (sum of w^2), which draws all parameters towards 0. Robbins and Monro, "A
+    stochastic approximation method", 1951.
 
     Args:
         parameters: the values to move.
@@ -26,6 +27,13 @@ class SGD:
     Raises:
         ValueError: there are no parameters, or a setting is out of range.
         TypeError: they are no values.
+
+    >>> from pellucid.scalar import SGD, Value
+    >>> w = Value(4.0)
+    >>> (w * w).backward()
+    >>> SGD([w], lr=0.25).step()  # 4 - 0.25 * 8
+    >>> w.data
+    2.0
     """
 
     def __init__(
@@ -103,6 +111,13 @@ def train(
         ValueError: rows and targets differ in number, or there are none, a size is below 1, the
             network has several outputs, or the optimiser moves other parameters.
         OverflowError: training diverged, and a number became too large for a float.
+
+    >>> from pellucid.scalar import MLP, SGD, mse, train
+    >>> line = MLP(1, [1], "linear", rng=0)
+    >>> x, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]  # y = 2 x + 1
+    >>> losses = train(line, x, y, mse, SGD(line.parameters(), lr=0.1), epochs=200)
+    >>> losses[-1] < 1e-6, f"{line([3.0]):.2f}"
+    (True, '7.00')
     """
     rows = len(x)
     if rows != len(y) or not rows:

@@ -41,6 +41,12 @@ class Explanation:
 
     ``count`` is the number of all paths from the node to the output, up to 10^15; ``paths`` are
     those with the largest shares; ``blocked`` the slopes of 0 that end paths, from the output on.
+
+    >>> from pellucid.scalar import Value, why
+    >>> x = Value(3.0, "x")
+    >>> explanation = why(x, x * x + x)
+    >>> explanation.gradient, explanation.count
+    (7.0, 3)
     """
 
     node: Value
@@ -122,6 +128,12 @@ def why(node: Value, out: Value, paths: int = 5) -> Explanation:
     Raises:
         ValueError: ``paths`` is below 1.
         TypeError: node or out is no value.
+
+    >>> from pellucid.scalar import Value, why
+    >>> x, w = Value(2.0, "x"), Value(-3.0, "w")
+    >>> why(x, (x * w).relu())
+    d v2 / d x = 0, because d v2 / d v1 = 0 (relu is flat up to 0, and v1 is -6):
+      x -> v1 -> v2: -3 * 0 = 0
     """
     for value in (node, out):
         if not isinstance(value, Value):

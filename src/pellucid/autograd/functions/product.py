@@ -15,8 +15,17 @@ from pellucid.ops import linalg
 def einsum(subscripts: str, /, *operands: Any) -> Tensor:
     """Return the sum of products that the subscripts name, such as ``einsum("ij,jk->ik", a, b)``.
 
+    Each operand has one letter an axis. Letters that the output lacks are summed over; without an
+    arrow the output has those that occur once, in alphabetical order.
+
     Raises:
+        ShapeError: one letter stands for axes of different sizes.
         ValueError: the subscripts use an ellipsis, or one letter twice in an operand.
+
+    >>> import pellucid
+    >>> a = [[1.0, 2.0], [3.0, 4.0]]
+    >>> pellucid.einsum("ni,ni->n", a, a)  # the squared length of each row
+    Tensor([ 5., 25.])
     """
     text = subscripts.replace(" ", "")
     if "->" not in text:
@@ -43,7 +52,20 @@ def einsum(subscripts: str, /, *operands: Any) -> Tensor:
 def conv(
     x: Any, w: Any, /, *, stride: Shape, padding: Pairs, dilation: Shape, groups: int = 1
 ) -> Tensor:
-    """Return the convolution of x ``(N, *size, Ci)`` with w ``(*kernel, Ci // groups, Co)``."""
+    """Return the convolution of x ``(N, *size, Ci)`` with w ``(*kernel, Ci // groups, Co)``.
+
+        out[n, p, o] = sum over k, c of x[n, p * stride + k * dilation, c] * w[k, c, o]
+
+    where x has its padding around it. As usual in this field the kernel is not flipped.
+    ``stride``, ``padding`` and ``dilation`` are those of `windows`; an output channel sees the
+    input channels of its own of ``groups`` runs. See `nn.Conv2D`.
+
+    >>> import pellucid
+    >>> x = pellucid.reshape([1.0, 2.0, 4.0, 8.0], (1, 4, 1))
+    >>> w = pellucid.reshape([-1.0, 1.0], (2, 1, 1))  # differences of neighbours
+    >>> pellucid.conv(x, w, stride=(1,), padding=((0, 0),), dilation=(1,)).flatten()
+    Tensor([1., 2., 4.])
+    """
     how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return apply(convolution.Conv, *pair(x, w), **how)
 
@@ -59,7 +81,17 @@ def conv_input(
     dilation: Shape,
     groups: int = 1,
 ) -> Tensor:
-    """Return the gradient of `conv` with respect to x, given g of its output."""
+    """Return the gradient of `conv` with respect to x of spatial ``size``, given g of its output.
+
+    It is also known as transposed convolution.
+
+    >>> import pellucid
+    >>> g = pellucid.ones((1, 3, 1))
+    >>> w = pellucid.reshape([-1.0, 1.0], (2, 1, 1))
+    >>> how = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
+    >>> pellucid.conv_input(g, w, size=(4,), **how).flatten()
+    Tensor([-1.,  0.,  0.,  1.])
+    """
     how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return apply(convolution.ConvInput, *pair(g, w), size=size, **how)
 
@@ -75,6 +107,17 @@ def conv_kernel(
     dilation: Shape,
     groups: int = 1,
 ) -> Tensor:
-    """Return the gradient of `conv` with respect to w, given g of its output."""
+    """Return the gradient of `conv` with respect to w of spatial size ``kernel``, given g.
+
+    g is the gradient ``(N, *out, Co)`` of the output. In the example every element of w meets
+    three elements of x: the result is 1 + 2 + 4 and 2 + 4 + 8.
+
+    >>> import pellucid
+    >>> x = pellucid.reshape([1.0, 2.0, 4.0, 8.0], (1, 4, 1))
+    >>> g = pellucid.ones((1, 3, 1))
+    >>> how = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
+    >>> pellucid.conv_kernel(x, g, kernel=(2,), **how).flatten()
+    Tensor([ 7., 14.])
+    """
     how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return apply(convolution.ConvKernel, *pair(x, g), kernel=kernel, **how)
