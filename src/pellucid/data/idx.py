@@ -39,6 +39,15 @@ def read_idx(path: str | Path) -> NDArray[Any]:
 
     Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits",
     section "The IDX file format".
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "labels.idx")
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))  # uint8, (3,)
+    ...     data.read_idx(path)
+    array([7, 2, 1], dtype=uint8)
     """
     path = Path(path)
     with path.open("rb") as file:

@@ -57,6 +57,15 @@ class Loader:
         ValueError: There are no rows, x and y differ in length, `batch_size` is below 1 or None
             for a source with rows, `shuffle` is True for a function, or `drop_last` would leave
             no batch at all.
+
+    >>> from pellucid import data
+    >>> loader = data.Loader(([[1.0], [2.0], [3.0]], [0, 1, 0]), batch_size=2, shuffle=False)
+    >>> len(loader)
+    2
+    >>> [(x.tolist(), y.tolist()) for x, y in loader]
+    [([[1.0], [2.0]], [0, 1]), ([[3.0]], [0])]
+    >>> loader.epoch
+    1
     """
 
     def __init__(
