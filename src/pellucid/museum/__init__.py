@@ -28,6 +28,10 @@ def exhibit(name: str) -> type[Exhibit]:
 
     Raises:
         ValueError: there is none of that name.
+
+    >>> from pellucid import museum
+    >>> museum.exhibit("softmax-twice").title()
+    'Softmax stands in the network and in the loss'
     """
     if name not in EXHIBITS:
         raise unknown("exhibit", name, EXHIBITS)

@@ -41,6 +41,15 @@ class BoundaryFilm(Callback):
     Raises:
         ValueError: `every` is below 1.
         ImportError: matplotlib or Pillow is not installed.
+
+    >>> from pellucid import data, nn, viz
+    >>> from pellucid.train import Model
+    >>> xor = data.xor()
+    >>> model = Model(nn.Sequential(nn.Dense(2, 2), rng=0), "cross_entropy")
+    >>> film = viz.BoundaryFilm(model, xor.x, xor.y, every=2, resolution=20)
+    >>> _ = model.fit(xor.x, xor.y, epochs=4, callbacks=[film], verbose=0)
+    >>> film.frames  # the start, and after epochs 2 and 4
+    3
     """
 
     def __init__(

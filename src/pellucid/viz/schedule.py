@@ -36,6 +36,12 @@ def learning_rate(
         TypeError: what cannot be called.
         ValueError: no schedules, no steps, or with `log` a rate that is not positive anywhere.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import optim, viz
+    >>> lines = optim.schedules.Linear(0.1, 50), optim.schedules.Cosine(0.1, 50)
+    >>> figure = viz.learning_rate({"linear": lines[0], "cosine": lines[1]}, steps=60)
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['linear', 'cosine']
     """
     named = dict(schedules) if isinstance(schedules, Mapping) else {"": schedules}
     for name, schedule in named.items():
