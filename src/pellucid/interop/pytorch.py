@@ -69,6 +69,8 @@ def save_torch(
 ) -> None:
     """Write what `to_torch` returns to a safetensors file, atomically; it is marked as PyTorch's.
 
+    There ``module.load_state_dict(safetensors.torch.load_file(path))`` reads it.
+
     Raises:
         OSError: the file cannot be written; what was there before is whole.
         ValueError: as for `to_torch`.
@@ -93,6 +95,9 @@ def from_torch(
     channels: Mapping[str, int] | None = None,
 ) -> None:
     """Read a PyTorch ``state_dict`` into a network of the same architecture.
+
+    There ``safetensors.torch.save_file(module.state_dict(), path)`` writes it to a file. PyTorch
+    need not be installed here.
 
     Args:
         network: what to read into; it keeps its dtype.

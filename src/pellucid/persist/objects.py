@@ -21,8 +21,9 @@ def save_objects(path: str | os.PathLike[str], objects: Mapping[str, Any]) -> No
 
     They may be numbers, texts, lists, tuples, dictionaries, arrays, tensors, random generators, and
     objects of registered classes (`pellucid.register`) made of such; an object, array or tensor
-    that two of them share is shared again after loading. Parameters and buffers of ``network`` are written under
-    their own paths, as `save_parameters` does, other arrays as ``optimizer:state...``.
+    that two of them share is shared again after loading. Parameters and buffers of ``network`` are
+    written under their own paths, as `save_parameters` does, other arrays as
+    ``optimizer:state...``.
 
     Raises:
         OSError: the file cannot be written; what was there before is whole.

@@ -118,6 +118,11 @@ class LayerStatistics:
         dead: Share of units (places along the last axis) that are 0 for every example.
         weights: Root mean square of the trained parameters; NaN for a layer without any.
         gradients: Root mean square of the gradients of the parameters; NaN without any.
+
+    >>> from pellucid import nn, viz
+    >>> (found,) = viz.layer_statistics(nn.Sequential(nn.ReLU()), [[-1.0, 3.0]])
+    >>> found.path, found.layer, found.mean
+    ('layers.0', 'ReLU', 1.5)
     """
 
     HEADERS: ClassVar = (

@@ -38,8 +38,8 @@ def learning_rate(
         ImportError: matplotlib is not installed.
 
     >>> from pellucid import optim, viz
-    >>> lines = optim.schedules.Linear(0.1, 50), optim.schedules.Cosine(0.1, 50)
-    >>> figure = viz.learning_rate({"linear": lines[0], "cosine": lines[1]}, steps=60)
+    >>> line, wave = optim.schedules.Linear(0.1, 0.0, 50), optim.schedules.Cosine(0.1, 50)
+    >>> figure = viz.learning_rate({"linear": line, "cosine": wave}, steps=60)
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['linear', 'cosine']
     """
