@@ -244,7 +244,7 @@ class RandomRotation(Augmentation):
 
 @dataclass(frozen=True)
 class Compose:
-    """One transform after another: out = t_n(... t_2(t_1(x))), all drawing from one generator.
+    """One transform after another, of two t2(t1(x)), all drawing from one generator.
 
     Raises:
         TypeError: a transform cannot be called with (x, rng), or is a class.

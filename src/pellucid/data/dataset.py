@@ -37,7 +37,8 @@ class Dataset:
         ValueError: Shapes, lengths, label range or names disagree, or a value is not finite.
 
     >>> from pellucid import data
-    >>> fruit = data.Dataset("fruit", [[150.0], [7.0]], [0, 1], ("apple", "cherry"), ("grams",))
+    >>> grams, names = [[150.0], [7.0]], ("apple", "cherry")
+    >>> fruit = data.Dataset("fruit", grams, [0, 1], names, feature_names=("grams",))
     >>> fruit
     <Dataset fruit: 2 rows, 1 feature, 2 classes>
     >>> fruit.take([1]).x.tolist()

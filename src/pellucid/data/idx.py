@@ -29,7 +29,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     The header is not trusted: memory is taken as values arrive, never from the announced size.
 
     Returns:
-        The array in the shape of the header, in native byte order: uint8, int8, int16, int32,
+        The array in the shape of the header and native byte order, of uint8, int8, int16, int32,
         float32 or float64.
 
     Raises:

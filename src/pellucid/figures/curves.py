@@ -44,7 +44,8 @@ def training_curves(history: Mapping[str, ArrayLike], *, ax: Axes | None = None)
         ImportError: matplotlib is not installed.
 
     >>> from pellucid import viz
-    >>> figure = viz.training_curves({"loss": [1.0, 0.5, 0.4], "val_loss": [1.1, 0.6, 0.7]})
+    >>> history = {"loss": [1.0, 0.5, 0.4], "val_loss": [1.1, 0.6, 0.7]}
+    >>> figure = viz.training_curves(history)
     >>> [text.get_text() for text in figure.legends[0].get_texts()]
     ['training', 'validation', 'best epoch (2)']
     """

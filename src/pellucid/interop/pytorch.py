@@ -113,8 +113,8 @@ def from_torch(
 
     >>> import numpy as np
     >>> from pellucid import interop, nn
-    >>> layer = nn.Dense(2, 1)
-    >>> state = {"weight": np.array([[10.0, 1.0]]), "bias": np.array([5.0])}  # a Linear(2, 1)'s
+    >>> layer = nn.Dense(2, 1)  # in PyTorch Linear(2, 1)
+    >>> state = {"weight": np.array([[10.0, 1.0]]), "bias": np.array([5.0])}
     >>> interop.from_torch(layer, state)
     >>> layer([[3.0, 4.0]]).tolist()
     [[39.0]]

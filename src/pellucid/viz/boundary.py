@@ -61,8 +61,9 @@ def decision_boundary(
 
     >>> from pellucid import data, viz
     >>> moons = data.moons(40, seed=0)
-    >>> right = lambda points: points[:, 0] > 0.5  # any function of points (M, 2) can be drawn
-    >>> figure = viz.decision_boundary(right, moons.x, moons.y, moons.class_names, resolution=50)
+    >>> def is_lower(points):  # (M, 2); a Model would be passed as it is
+    ...     return points[:, 1] < 0.25
+    >>> figure = viz.decision_boundary(is_lower, moons.x, moons.y, moons.class_names, 50)
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['upper', 'lower']
     """
@@ -103,8 +104,9 @@ def regression_surface(
         ImportError: matplotlib is not installed.
 
     >>> from pellucid import viz
-    >>> x, y = [[0.0, 0.0], [1.0, 1.0]], [0.0, 2.0]
-    >>> figure = viz.regression_surface(lambda points: points.sum(axis=1), x, y, resolution=50)
+    >>> def total(points):  # (M, 2); a Model would be passed as it is
+    ...     return points.sum(axis=1)
+    >>> figure = viz.regression_surface(total, [[0.0, 0.0], [1.0, 1.0]], [0.0, 2.0])
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['x2', 'y (points: true, surface: predicted)']
     """

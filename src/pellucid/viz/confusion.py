@@ -42,7 +42,8 @@ def confusion_matrix(
         ImportError: matplotlib is not installed.
 
     >>> from pellucid import viz
-    >>> figure = viz.confusion_matrix([0, 0, 1, 1], [0, 1, 1, 1], ["cat", "dog"], normalize=False)
+    >>> true, predicted = [0, 0, 1, 1], [0, 1, 1, 1]
+    >>> figure = viz.confusion_matrix(true, predicted, ["cat", "dog"], normalize=False)
     >>> [text.get_text() for text in figure.axes[0].texts]  # row by row
     ['1', '1', '0', '2']
     """

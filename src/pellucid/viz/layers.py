@@ -211,8 +211,8 @@ def layer_histograms(
         ImportError: matplotlib is not installed.
 
     >>> from pellucid import viz
-    >>> weights = {"layers.0.weight": [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0]]}  # of two epochs
-    >>> figure = viz.layer_histograms(weights, "weight")
+    >>> epochs = [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0]]  # the weights after two epochs
+    >>> figure = viz.layer_histograms({"layers.0.weight": epochs}, "weight")
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['layers.0.weight']
     """
@@ -299,7 +299,8 @@ def gradient_flow(
         ImportError: matplotlib is not installed.
 
     >>> from pellucid import viz
-    >>> figure = viz.gradient_flow({"layers.0.weight": [1e-4, 3e-4], "layers.1.weight": [0.1, 0.3]})
+    >>> gradients = {"layers.0.weight": [1e-4, 3e-4], "layers.1.weight": [0.1, 0.3]}
+    >>> figure = viz.gradient_flow(gradients)
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['layers.0.weight', 'layers.1.weight']
     """

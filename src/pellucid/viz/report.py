@@ -66,8 +66,9 @@ def run_report(
         environment: versions and machine by name.
 
     >>> from pellucid import viz
-    >>> html = viz.run_report("Wines", headline="accuracy 0.9", configuration={"adam": {"lr": 0.1}})
-    >>> "<h1>Wines</h1>" in html, "adam.lr" in html
+    >>> settings = {"optimizer": {"name": "adam", "lr": 0.001}}
+    >>> html = viz.run_report("Wines", headline="accuracy 0.91", configuration=settings)
+    >>> "<h1>Wines</h1>" in html, "optimizer.lr" in html
     (True, True)
     """
     parts = [f"<h1>{escape(title)}</h1>"]

@@ -37,9 +37,10 @@ def learning_rate(
         ValueError: no schedules, no steps, or with `log` a rate that is not positive anywhere.
         ImportError: matplotlib is not installed.
 
-    >>> from pellucid import optim, viz
-    >>> line, wave = optim.schedules.Linear(0.1, 0.0, 50), optim.schedules.Cosine(0.1, 50)
-    >>> figure = viz.learning_rate({"linear": line, "cosine": wave}, steps=60)
+    >>> from pellucid import viz
+    >>> from pellucid.optim.schedules import Cosine, Linear
+    >>> schedules = {"linear": Linear(0.1, 0.0, steps=50), "cosine": Cosine(0.1, steps=50)}
+    >>> figure = viz.learning_rate(schedules, steps=60)
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['linear', 'cosine']
     """
