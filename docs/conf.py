@@ -41,6 +41,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Args of a call", "params_style")]
 
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]

@@ -131,6 +131,14 @@ def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.pl
     PELLUCID_CACHE where set, else XDG_CACHE_HOME/pellucid, else the platform's own place:
     ~/Library/Caches/pellucid on macOS, %LOCALAPPDATA%/pellucid on Windows, ~/.cache/pellucid
     elsewhere.
+
+    Args:
+        environ: Where the variables are looked up; those of the process.
+        platform: The name of the system, as ``sys.platform`` has it.
+
+    >>> from pellucid import data
+    >>> data.cache_folder({"XDG_CACHE_HOME": "/home/ada/.cache"}).as_posix()
+    '/home/ada/.cache/pellucid'
     """
     if chosen := environ.get("PELLUCID_CACHE"):
         return Path(chosen).expanduser()

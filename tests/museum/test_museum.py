@@ -52,6 +52,14 @@ def test_the_page_shows_the_code_that_runs(name: str) -> None:
     assert len(one.story()) > 100
 
 
+def test_the_page_of_the_reference_names_every_exhibit() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api" / "museum.md").read_text(encoding="utf-8")
+    rows = []
+    for room, exhibits in ROOMS.items():
+        rows += [f"| **{room}** | |", *(f"| `{one.name}` | {one.title()} |" for one in exhibits)]
+    assert page.split("| --- | --- |\n")[1].splitlines() == rows
+
+
 def test_every_exhibit_is_in_a_room() -> None:
     def below(kind: type[Exhibit]) -> set[type[Exhibit]]:
         return {kind for kind in kind.__subclasses__() if kind.__module__.startswith("pellucid")}

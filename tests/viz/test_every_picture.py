@@ -45,7 +45,7 @@ STRANGE = {
 
 
 def test_every_picture_is_here():
-    others = {"BoundaryFilm", "Finding", "GraphDrawing", "LayerWatch", "draw_graph",
+    others = {"BoundaryFilm", "GraphDrawing", "LayerStatistics", "LayerWatch", "draw_graph",
               "layer_statistics", "run_report", "save"}  # fmt: skip
     assert set(PICTURES) == set(viz.__all__) - others
 

@@ -1,16 +1,4 @@
-"""Random changes of images that leave their labels true: shifts, flips, rotations, crops.
-
-Each is called with images (N, H, W, C) or (N, H, W), real numbers, and a seed or generator, and
-returns new images of the same dtype. Every image has a draw of its own, and equal seeds give equal
-results. Pixels that come from outside an image are `fill`: a number, or "edge" for the nearest
-pixel of the image. Values stay between the smallest and the largest of image and fill. As the
-`transform` of a `Loader` they change every batch anew in every epoch:
-
-    Loader((x, y), transform=Compose([RandomFlip(), RandomShift(2)]), seed=0)
-
-Every call raises TypeError for images that are no real numbers, and ValueError for another shape or
-a `fill` that their dtype cannot hold.
-"""
+"""Random changes of images that leave their labels true: shifts, flips, rotations, crops."""
 
 from __future__ import annotations
 
@@ -32,7 +20,29 @@ Images: TypeAlias = NDArray[Any]
 
 
 class Augmentation(ABC):
-    """A random change of images; each kind defines `change` for images (N, H, W, C)."""
+    """A random change of images; each kind defines `change` for images (N, H, W, C).
+
+    It is called with images (N, H, W, C) or (N, H, W) of real numbers and a seed or generator, and
+    returns new images of the same dtype. Every image has a draw of its own, and equal seeds give
+    equal results. Pixels from outside an image are ``fill``, a number, or "edge" for the nearest
+    pixel of the image; values stay between the smallest and the largest of image and fill. As the
+    transform of a `Loader` it changes every batch anew in every epoch:
+
+        Loader((x, y), transform=Compose([RandomFlip(), RandomShift(2)]), seed=0)
+
+    Raises:
+        TypeError: When called, the images are no real numbers.
+        ValueError: When called, they have another shape, or cannot hold ``fill`` in their dtype.
+
+    >>> import numpy as np
+    >>> from pellucid import data
+    >>> class Dim(data.Augmentation):
+    ...     def change(self, x, rng):
+    ...         return x * rng.uniform(0.5, 1.0, (len(x), 1, 1, 1))
+    >>> dimmed = Dim()(np.ones((4, 2, 2)), rng=0)
+    >>> dimmed.shape, bool((dimmed >= 0.5).all())
+    ((4, 2, 2), True)
+    """
 
     def __call__(self, x: ArrayLike, rng: Seed = None) -> Images:
         """Return changed copies of the images."""
@@ -66,6 +76,12 @@ class RandomShift(Augmentation):
     Raises:
         TypeError: `most` is no integer.
         ValueError: `most` is negative, or `fill` neither a finite number nor "edge".
+
+    >>> from pellucid import data
+    >>> images = [[[0, 0, 0], [0, 9, 0], [0, 0, 0]]] * 50
+    >>> shifted = data.RandomShift((0, 1))(images, rng=0)
+    >>> shifted.max(axis=0).tolist()  # everywhere that the bright pixel went
+    [[0, 0, 0], [9, 9, 9], [0, 0, 0]]
     """
 
     most: int | tuple[int, int]
@@ -94,6 +110,10 @@ class RandomFlip(Augmentation):
     Raises:
         TypeError: `p` is no number.
         ValueError: `direction` is none of the three, or `p` outside [0, 1].
+
+    >>> from pellucid import data
+    >>> data.RandomFlip(p=1.0)([[[1, 2, 3]]]).tolist()
+    [[[3, 2, 1]]]
     """
 
     direction: Direction = "horizontal"
@@ -133,6 +153,12 @@ class RandomCrop(Augmentation):
 
     Source: padding and cropping are as in A. Krizhevsky, I. Sutskever, G. E. Hinton, "ImageNet
     Classification with Deep Convolutional Neural Networks", NIPS 2012, section 4.1.
+
+    >>> import numpy as np
+    >>> from pellucid import data
+    >>> crops = data.RandomCrop((1, 2))([[[1, 2, 3]]] * 20, rng=0)
+    >>> np.unique(crops, axis=0).tolist()
+    [[[1, 2]], [[2, 3]]]
     """
 
     size: int | tuple[int, int]
@@ -174,6 +200,10 @@ class RandomRotation(Augmentation):
         TypeError: `degrees` is no number.
         ValueError: `degrees` is negative, not finite or a pair out of order, or `fill` neither a
             finite number nor "edge".
+
+    >>> from pellucid import data
+    >>> data.RandomRotation((90, 90))([[[1, 2], [3, 4]]]).tolist()
+    [[[2, 4], [1, 3]]]
     """
 
     degrees: float | tuple[float, float]
@@ -214,11 +244,16 @@ class RandomRotation(Augmentation):
 
 @dataclass(frozen=True)
 class Compose:
-    """One transform after another: out = t_n(... t_2(t_1(x))), all drawing from one generator.
+    """One transform after another, of two t2(t1(x)), all drawing from one generator.
 
     Raises:
         TypeError: a transform cannot be called with (x, rng), or is a class.
         ValueError: there are none.
+
+    >>> from pellucid import data
+    >>> change = data.Compose([data.RandomFlip(p=1.0), data.RandomRotation((90, 90))])
+    >>> change([[[1, 2], [3, 4]]]).tolist()
+    [[[1, 3], [2, 4]]]
     """
 
     transforms: Sequence[Transform]

@@ -29,6 +29,15 @@ class CharVocabulary:
     Raises:
         TypeError: `text` is no text.
         ValueError: It has no characters.
+
+    >>> from pellucid import data
+    >>> vocabulary = data.CharVocabulary("hello")
+    >>> vocabulary
+    CharVocabulary('ehlo')
+    >>> vocabulary.encode("hole").tolist()
+    [1, 3, 2, 0]
+    >>> vocabulary.decode([1, 3, 2, 0])
+    'hole'
     """
 
     def __init__(self, text: str | Iterable[str]) -> None:
@@ -129,6 +138,12 @@ class TextWindows:
     Raises:
         TypeError: `length` or `step` is no integer.
         ValueError: Either is below 1, or the text has no more characters than a window.
+
+    >>> from pellucid import data
+    >>> vocabulary = data.CharVocabulary("hello")
+    >>> windows = data.TextWindows(vocabulary.encode("hello"), 2, vocabulary, step=2)
+    >>> [(vocabulary.decode(x), vocabulary.decode(y)) for x, y in windows]
+    [('he', 'el'), ('ll', 'lo')]
     """
 
     def __init__(
@@ -185,6 +200,13 @@ def text(
         OSError: The file cannot be read.
         ValueError: The file is no UTF-8, the text is the name of a file, has no more characters
             than a window, or has one that is not in the vocabulary.
+
+    >>> from pellucid import data
+    >>> windows = data.text("hello", 3)
+    >>> windows
+    <TextWindows 2 of 3 characters, 4 different>
+    >>> [windows.vocabulary.decode(codes) for codes in windows[0]]
+    ['hel', 'ell']
     """
     if vocabulary is not None and not isinstance(vocabulary, CharVocabulary):
         raise TypeError(

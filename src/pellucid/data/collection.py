@@ -68,7 +68,7 @@ def shakespeare(folder: str | Path | None = None, *, progress: Progress | None =
     """Tiny Shakespeare: 1,115,394 characters of his plays, 65 of them different.
 
     Customary is to train on the first 1,003,854 characters and to validate on the rest; `text`
-    makes windows of them.
+    makes windows of them. The file is found as `mnist` finds its files.
 
     Args:
         folder: Where input.txt or the folder tiny-shakespeare is; nothing is downloaded if it is
@@ -81,6 +81,14 @@ def shakespeare(folder: str | Path | None = None, *, progress: Progress | None =
 
     Source: the plays are in the public domain; collected by A. Karpathy, "The Unreasonable
     Effectiveness of Recurrent Neural Networks", 2015, in char-rnn, under the MIT licence.
+
+    >>> import tempfile
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     plays = data.shakespeare(empty)
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: tiny-shakespeare: expected the files input.txt, ...
     """
     return _read(SHAKESPEARE, folder, progress)
 
@@ -88,7 +96,8 @@ def shakespeare(folder: str | Path | None = None, *, progress: Progress | None =
 def names(folder: str | Path | None = None, *, progress: Progress | None = None) -> tuple[str, ...]:
     """32,033 first names of people, two to fifteen letters a-z each.
 
-    For a model of characters join them with line ends between.
+    For a model of characters join them with line ends between. The file is found as `mnist` finds
+    its files.
 
     Args:
         folder: Where names.txt or the folder names is; nothing is downloaded if it is not there.
@@ -100,6 +109,14 @@ def names(folder: str | Path | None = None, *, progress: Progress | None = None)
 
     Source: names of 2018 from the public list of the US Social Security Administration; collected
     by A. Karpathy in makemore, 2022, under the MIT licence.
+
+    >>> import tempfile
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     people = data.names(empty)
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: names: expected the files names.txt, ...
     """
     return tuple(_read(NAMES, folder, progress).split("\n"))
 
@@ -114,7 +131,8 @@ def wine_quality(
     """Portuguese wines, 1,599 red or 4,898 white: eleven chemical measurements and a mark.
 
     Marks are whole numbers, 3 to 8 or 9, given by tasters; extreme ones are rare. Some wines
-    occur more than once, so a random split puts equal rows on both sides.
+    occur more than once, so a random split puts equal rows on both sides. The file is found as
+    `mnist` finds its files.
 
     Args:
         colour: "red" or "white".
@@ -134,6 +152,14 @@ def wine_quality(
     Source: P. Cortez, A. Cerdeira, F. Almeida, T. Matos, J. Reis, "Modeling wine preferences by
     data mining from physicochemical properties", Decision Support Systems 47(4):547-553, 2009;
     UCI Machine Learning Repository, doi:10.24432/C56S3T, under CC BY 4.0.
+
+    >>> import tempfile
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     wines = data.wine_quality("white", empty)
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: wine-quality: expected the files winequality-white.csv, ...
     """
     if colour not in get_args(Wine):
         raise ValueError(f"colour: expected 'red' or 'white', got {colour!r}; pass one of these")

@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TableEncoding:
-    """What one table taught about reading another like it.
+    r"""What one table taught about reading another like it.
 
     Attributes:
         target: The name of the column to predict.
@@ -45,6 +45,16 @@ class TableEncoding:
         columns: The feature columns, in their order.
         encode: Whether a text column becomes one 0-or-1 feature a category, or one of codes.
         fills: Whether a missing text is a category of its own.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "fruit.csv")
+    ...     _ = path.write_text("colour,name\ngreen,apple\nred,cherry\n")
+    ...     encoding = data.load_csv(path).encoding
+    >>> encoding.target, encoding.class_names, encoding.feature_names
+    ('name', ('apple', 'cherry'), ('colour=green', 'colour=red'))
     """
 
     target: str
@@ -55,7 +65,7 @@ class TableEncoding:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The name of each feature: the column's, or for one-hot "column=category"."""
+        """The name of each feature, that of its column or, for one-hot, "column=category"."""
         return tuple(
             name
             for column in self.columns

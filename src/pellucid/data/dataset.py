@@ -35,6 +35,14 @@ class Dataset:
     Raises:
         TypeError: `x` or `y` does not hold real numbers.
         ValueError: Shapes, lengths, label range or names disagree, or a value is not finite.
+
+    >>> from pellucid import data
+    >>> grams, names = [[150.0], [7.0]], ("apple", "cherry")
+    >>> fruit = data.Dataset("fruit", grams, [0, 1], names, feature_names=("grams",))
+    >>> fruit
+    <Dataset fruit: 2 rows, 1 feature, 2 classes>
+    >>> fruit.take([1]).x.tolist()
+    [[7.0]]
     """
 
     name: str
@@ -60,7 +68,7 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """What is to be learned: "classification" where `y` holds labels, else "regression"."""
+        """Whether "classification" is to be learned, where `y` holds labels, or "regression"."""
         return "classification" if self.y.dtype == np.int64 else "regression"
 
     @property
@@ -70,7 +78,7 @@ class Dataset:
 
     @property
     def description(self) -> str:
-        """One line for people: name, rows, what a row is, and what is to be predicted."""
+        """A line for people with the name, the rows, what a row is, and what is to be predicted."""
         if self.image_shape is not None:
             row = "x".join(map(str, self.image_shape)) + " images"
         else:

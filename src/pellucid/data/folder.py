@@ -48,6 +48,20 @@ def image_folder(
         ValueError: There are no class folders, one has no images, a file cannot be read as an
             image (the message names it) or has more than 8 bits a channel, or sizes differ and
             `size` is not given.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for shade in ("black", "white"):
+    ...         Path(folder, shade).mkdir()
+    ...         Image.new("L", (4, 2), shade).save(Path(folder, shade, "1.png"))
+    ...     images = data.image_folder(folder, grayscale=True)
+    >>> images.x.shape, images.class_names
+    ((2, 2, 4, 1), ('black', 'white'))
+    >>> images.x.mean(axis=(1, 2, 3)).tolist(), images.y.tolist()
+    ([0.0, 1.0], [0, 1])
     """
     path = Path(path)
     if size is not None:

@@ -29,7 +29,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     The header is not trusted: memory is taken as values arrive, never from the announced size.
 
     Returns:
-        The array in the shape of the header, in native byte order: uint8, int8, int16, int32,
+        The array in the shape of the header and native byte order, of uint8, int8, int16, int32,
         float32 or float64.
 
     Raises:
@@ -39,6 +39,15 @@ def read_idx(path: str | Path) -> NDArray[Any]:
 
     Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits",
     section "The IDX file format".
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "labels.idx")
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))  # uint8, (3,)
+    ...     data.read_idx(path)
+    array([7, 2, 1], dtype=uint8)
     """
     path = Path(path)
     with path.open("rb") as file:

@@ -111,6 +111,13 @@ def digits() -> Dataset:
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
     Learning Repository, 1998, doi:10.24432/C50P49; the test part.
+
+    >>> from pellucid import data
+    >>> digits = data.digits()
+    >>> digits.x.shape, digits.image_shape
+    ((1797, 64), (8, 8))
+    >>> digits.y[:5].tolist()
+    [0, 1, 2, 3, 4]
     """
     try:
         from sklearn.datasets import load_digits
@@ -149,6 +156,14 @@ def mnist(
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to
     document recognition", Proceedings of the IEEE 86(11):2278-2324, 1998.
+
+    >>> import tempfile
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     train, test = data.mnist(empty)
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: mnist: expected the files train-images-idx3-ubyte.gz, ...
     """
     return load_images(MNIST, folder, flatten=flatten, progress=progress)
 
@@ -175,6 +190,11 @@ def fashion_mnist(
 
     Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for
     Benchmarking Machine Learning Algorithms", arXiv:1708.07747, 2017.
+
+    >>> from pellucid import data
+    >>> info = data.catalogue()["fashion-mnist"]  # known without the files
+    >>> info.rows, info.shape, info.classes
+    (60000, (784,), 10)
     """
     return load_images(FASHION_MNIST, folder, flatten=flatten, progress=progress)
 

@@ -29,6 +29,13 @@ def batch_indices(
     Raises:
         TypeError: `n` or `batch_size` is no integer.
         ValueError: Either is below 1, or `drop_last` would leave no batch at all.
+
+    >>> import numpy as np
+    >>> from pellucid import data
+    >>> list(data.batch_indices(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    >>> [len(rows) for rows in data.batch_indices(5, 2, np.random.default_rng(0))]
+    [2, 2, 1]
     """
     n, batch_size = whole(n, "n"), whole(batch_size, "batch_size")
     if drop_last and batch_size > n:
@@ -96,6 +103,13 @@ def batches(
         TypeError: `batch_size` is no integer.
         ValueError: `x` has no rows, `y` has another number of them, `batch_size` is below 1, or
             `drop_last` would leave no batch at all.
+
+    >>> from pellucid import data
+    >>> x, y = [[1.0], [2.0], [3.0]], [0, 1, 0]
+    >>> for batch_x, batch_y in data.batches(x, y, batch_size=2, shuffle=False):
+    ...     print(batch_x.tolist(), batch_y.tolist())
+    [[1.0], [2.0]] [0, 1]
+    [[3.0]] [0]
     """
     rows = np.asarray(x)
     if rows.ndim == 0 or len(rows) == 0:

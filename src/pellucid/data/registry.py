@@ -26,6 +26,11 @@ class DatasetInfo:
         classes: Number of classes; 0 for regression.
         needs: What must be there first: "nothing", "scikit-learn", or, for files that are on
             disk or fetched, "download".
+
+    >>> from pellucid import data
+    >>> info = data.catalogue()["mnist"]
+    >>> info.rows, info.shape, info.classes, info.needs
+    (60000, (784,), 10, 'download')
     """
 
     name: str
@@ -59,7 +64,12 @@ _FROM_FILES = {"mnist": images.mnist, "fashion-mnist": images.fashion_mnist}
 
 
 def catalogue() -> dict[str, DatasetInfo]:
-    """Return what is known of each dataset that `load` takes, by name."""
+    """Return what is known of each dataset that `load` takes, by name.
+
+    >>> from pellucid import data
+    >>> [name for name, info in data.catalogue().items() if info.needs == "nothing"]
+    ['moons', 'circles', 'blobs', 'spiral', 'xor', 'sine']
+    """
     return {info.name: info for info in _INFOS}
 
 
@@ -82,6 +92,13 @@ def load(
         ValueError: No dataset has that name, or `folder` is given for one without files.
         ImportError: The dataset needs scikit-learn, which is not installed.
         FileNotFoundError: Its files are neither on disk nor to be had.
+
+    >>> from pellucid import data
+    >>> train, test = data.load("moons", seed=0)
+    >>> train
+    <Dataset moons: 200 rows, 2 features, 2 classes>
+    >>> test is None
+    True
     """
     known = catalogue()
     if name not in known:

@@ -22,7 +22,15 @@ _TIMEOUT = 30.0  # seconds without an answer
 
 
 class DownloadError(OSError):
-    """A file could not be had; the message names every address tried and what came of it."""
+    """A file could not be had; the message names every address tried and what came of it.
+
+    `mnist` and the other functions that fetch files raise FileNotFoundError because of it, and have
+    it as ``__cause__``.
+
+    >>> from pellucid import data
+    >>> issubclass(data.DownloadError, OSError)
+    True
+    """
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,13 @@ from pellucid.data.dataset import Dataset
 
 
 class Split(NamedTuple):
-    """A dataset in parts that share no row and leave none out."""
+    """A dataset in parts that share no row and leave none out.
+
+    >>> from pellucid import data
+    >>> train, validation, test = data.split(data.xor(8), test=4, seed=0)
+    >>> len(train), validation, len(test)
+    (4, None, 4)
+    """
 
     train: Dataset
     validation: Dataset | None
@@ -21,7 +27,14 @@ class Split(NamedTuple):
 
 
 class SplitIndices(NamedTuple):
-    """Row numbers of each part, int64, in shuffled order; `validation` may be empty."""
+    """Row numbers of each part, int64, in shuffled order; `validation` may be empty.
+
+    >>> from pellucid import data
+    >>> names = ["cat", "cat", "dog", "dog"]
+    >>> train, validation, test = data.split_indices(4, test=2, labels=names, seed=0)
+    >>> sorted(names[row] for row in test), validation.size
+    (['cat', 'dog'], 0)
+    """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -53,6 +66,15 @@ def split(
         TypeError: `dataset` is none, or a size is no number.
         ValueError: A part would have no rows, or `stratify` is True for regression or for a
             class with fewer rows than there are parts.
+
+    >>> import numpy as np
+    >>> from pellucid import data
+    >>> moons = data.moons(100, seed=0)
+    >>> parts = data.split(moons, test=0.2, validation=10, seed=0)
+    >>> len(parts.train), len(parts.validation), len(parts.test)
+    (70, 10, 20)
+    >>> np.bincount(parts.test.y).tolist()  # half of each class, as in all of it
+    [10, 10]
     """
     if not isinstance(dataset, Dataset):
         raise TypeError(
@@ -97,6 +119,13 @@ def split_indices(
 
     Source: the rounding is L. H. Cox, "A Constructive Procedure for Unbiased Controlled
     Rounding", Journal of the American Statistical Association 82:520-524, 1987.
+
+    >>> from pellucid import data
+    >>> rows = data.split_indices(10, test=0.3, seed=0)
+    >>> len(rows.train), len(rows.validation), len(rows.test)
+    (7, 0, 3)
+    >>> sorted([*rows.train.tolist(), *rows.test.tolist()])
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
     n = whole(n, "n", least=2)
     sizes = _sizes(n, test, validation)

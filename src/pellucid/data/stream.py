@@ -35,11 +35,11 @@ class Loader:
             others.
 
     Args:
-        source: One of
+        source: What has the examples:
             a pair of arrays (x, y) of equal length, which may be `numpy.memmap`;
-            a `Dataset`, or the windows of a text;
-            an object with `__len__`, and `__getitem__` that returns example i as a pair (x, y);
-            a function that returns an iterator over one epoch of examples (x, y), or with
+            or a `Dataset`, or the windows of a text;
+            or an object with `__len__`, and `__getitem__` that returns example i as a pair (x, y);
+            or a function that returns an iterator over one epoch of examples (x, y), or with
             `batch_size=None` of batches. If it needs an argument, that is a generator to draw
             from, another one each epoch.
         batch_size: Rows in a batch; None where a function makes the batches itself.
@@ -57,6 +57,16 @@ class Loader:
         ValueError: There are no rows, x and y differ in length, `batch_size` is below 1 or None
             for a source with rows, `shuffle` is True for a function, or `drop_last` would leave
             no batch at all.
+
+    >>> from pellucid import data
+    >>> x, y = [[1.0], [2.0], [3.0]], [0, 1, 0]
+    >>> loader = data.Loader((x, y), batch_size=2, shuffle=False)
+    >>> len(loader)
+    2
+    >>> [(x.tolist(), y.tolist()) for x, y in loader]
+    [([[1.0], [2.0]], [0, 1]), ([[3.0]], [0])]
+    >>> loader.epoch
+    1
     """
 
     def __init__(

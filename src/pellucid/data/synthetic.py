@@ -34,6 +34,13 @@ def moons(samples: int = 200, noise: float = 0.1, seed: Seed = None) -> Dataset:
         ValueError: `samples` is below 2, or `noise` negative or not finite.
 
     Source: the construction of scikit-learn's `make_moons`.
+
+    >>> from pellucid import data
+    >>> moons = data.moons(6, noise=0.0)
+    >>> moons.x.round(3).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, 0.5], [1.0, -0.5], [2.0, 0.5]]
+    >>> moons.y.tolist()
+    [0, 0, 0, 1, 1, 1]
     """
     samples, noise = whole(samples, "samples", least=2), real(noise, "noise")
     upper = np.linspace(0.0, math.pi, samples // 2)
@@ -66,6 +73,11 @@ def circles(
             of the inner circle, outside [0, 1).
 
     Source: the construction of scikit-learn's `make_circles`.
+
+    >>> from pellucid import data
+    >>> circles = data.circles(4, noise=0.0, factor=0.5)
+    >>> circles.x.round(3).tolist()
+    [[1.0, 0.0], [-1.0, 0.0], [0.5, 0.0], [-0.5, 0.0]]
     """
     samples, noise = whole(samples, "samples", least=2), real(noise, "noise")
     radii = (1.0, real(factor, "factor", below=1.0))
@@ -98,6 +110,11 @@ def blobs(
         ValueError: `samples` is below `centers`, another count below 1, or `spread` negative.
 
     Source: the construction of scikit-learn's `make_blobs`.
+
+    >>> from pellucid import data
+    >>> blobs = data.blobs(7, centers=3, features=2, seed=0)
+    >>> blobs.x.shape, blobs.y.tolist()
+    ((7, 2), [0, 0, 0, 1, 1, 2, 2])
     """
     centers, features = whole(centers, "centers"), whole(features, "features")
     samples, spread = whole(samples, "samples", least=centers), real(spread, "spread")
@@ -133,6 +150,14 @@ def spiral(
 
     Source: Stanford CS231n, "Putting it together: Minimal Neural Network Case Study",
     section "Generating some data".
+
+    >>> import numpy as np
+    >>> from pellucid import data
+    >>> spiral = data.spiral(samples_per_arm=3, arms=2, noise=0.0)
+    >>> np.linalg.norm(spiral.x, axis=1).round(3).tolist()
+    [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
+    >>> spiral.y.tolist()
+    [0, 0, 0, 1, 1, 1]
     """
     samples_per_arm = whole(samples_per_arm, "samples_per_arm")
     arms, noise = whole(arms, "arms"), real(noise, "noise")
@@ -162,6 +187,13 @@ def xor(samples: int = 4, noise: float = 0.0, seed: Seed = None) -> Dataset:
         ValueError: `samples` is below 4, or `noise` negative or not finite.
 
     Source: M. Minsky and S. Papert, "Perceptrons", 1969, the predicate no single unit computes.
+
+    >>> from pellucid import data
+    >>> xor = data.xor()
+    >>> xor.x.tolist()
+    [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    >>> xor.y.tolist()
+    [0, 1, 1, 0]
     """
     samples, noise = whole(samples, "samples", least=4), real(noise, "noise")
     corner = np.arange(samples) % 4
@@ -182,6 +214,12 @@ def sine(samples: int = 200, noise: float = 0.0, seed: Seed = None) -> Dataset:
     Raises:
         TypeError: `samples` or `noise` is no number of its kind.
         ValueError: `samples` is below 2, or `noise` negative or not finite.
+
+    >>> import numpy as np
+    >>> from pellucid import data
+    >>> sine = data.sine(5)
+    >>> (sine.x[1:4] / np.pi).round(3).tolist(), sine.y[1:4].round(3).tolist()
+    ([[-0.5], [0.0], [0.5]], [[-1.0], [0.0], [1.0]])
     """
     samples, noise = whole(samples, "samples", least=2), real(noise, "noise")
     x = np.linspace(-math.pi, math.pi, samples)[:, None]  # (samples, 1)

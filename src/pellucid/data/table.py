@@ -80,7 +80,7 @@ def load_csv(
     unseen: Unseen = "error",
     like: Dataset | None = None,
 ) -> Dataset:
-    """Read a table of features, numbers or text, one column of which is to be predicted.
+    r"""Read a table of features, numbers or text, one column of which is to be predicted.
 
     The target means classification if its values are text, or whole numbers with at most 20
     distinct values; otherwise regression. `task` overrides this: pass task="regression" for
@@ -130,6 +130,18 @@ def load_csv(
             task, `delimiter` no single character, or another option none of its values; or
             `like` was not read from a table, has other columns, categories or classes, or is
             given with options that it decides.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import data
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "fruit.csv")
+    ...     _ = path.write_text("grams,colour,name\n150,green,apple\n7,red,cherry\n")
+    ...     fruit = data.load_csv(path, target="name")
+    >>> fruit.feature_names, fruit.class_names
+    (('grams', 'colour=green', 'colour=red'), ('apple', 'cherry'))
+    >>> fruit.x.tolist(), fruit.y.tolist()
+    ([[150.0, 1.0, 0.0], [7.0, 0.0, 1.0]], [0, 1])
     """
     path = Path(path)
     if task is not None and task not in get_args(Task):

@@ -25,6 +25,10 @@ def one_hot(labels: ArrayLike, classes: int | None = None) -> NDArray[np.float32
     Raises:
         TypeError: `labels` is not of integers, or `classes` is no integer.
         ValueError: A label is outside 0..classes-1, or there are no labels to count classes by.
+
+    >>> from pellucid import data
+    >>> data.one_hot([2, 0], classes=3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     index = np.asarray(labels)
     if index.dtype.kind not in "iu" and index.size:
@@ -57,6 +61,13 @@ class Standardizer:
         scale_: Standard deviation of each feature, divided by N rather than N - 1, likewise.
 
     Source: the manners and the formula are those of scikit-learn's `StandardScaler`.
+
+    >>> from pellucid import data
+    >>> scaler = data.Standardizer().fit([[1.0, 10.0], [3.0, 30.0]])
+    >>> scaler.mean_.tolist(), scaler.scale_.tolist()
+    ([2.0, 20.0], [1.0, 10.0])
+    >>> scaler.transform([[2.0, 40.0]]).tolist()
+    [[0.0, 2.0]]
     """
 
     mean_: NDArray[np.float64]

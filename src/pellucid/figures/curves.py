@@ -42,6 +42,12 @@ def training_curves(history: Mapping[str, ArrayLike], *, ax: Axes | None = None)
     Raises:
         ValueError: an empty history, lists of different lengths, or values that are no numbers.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> history = {"loss": [1.0, 0.5, 0.4], "val_loss": [1.1, 0.6, 0.7]}
+    >>> figure = viz.training_curves(history)
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['training', 'validation', 'best epoch (2)']
     """
     curves = _checked(history)
     names = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in curves))

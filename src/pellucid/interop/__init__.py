@@ -1,4 +1,4 @@
-"""Networks from elsewhere and for elsewhere."""
+"""Networks from elsewhere and for elsewhere: PyTorch's weights and the scalar engine's."""
 
 from __future__ import annotations
 

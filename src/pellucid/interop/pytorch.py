@@ -43,6 +43,15 @@ def to_torch(
             is another: ``{"layers.1": "head"}``.
         channels: of `Dense` layers that read flattened feature maps, the number of channels by
             path, where they are not in a `Sequential` with the convolution.
+
+    Raises:
+        ValueError: a path is none of the network's, or nobody can tell how many channels a `Dense`
+            layer reads.
+
+    >>> from pellucid import interop, nn
+    >>> network = nn.Sequential(nn.Dense(4, 8, "relu"), nn.Dense(8, 2))
+    >>> {name: array.shape for name, array in interop.to_torch(network).items()}
+    {'0.weight': (8, 4), '0.bias': (8,), '2.weight': (2, 8), '2.bias': (2,)}
     """
     found = {}
     for prefix, piece in _all_pieces(network, names or {}, channels or {}):
@@ -60,8 +69,21 @@ def save_torch(
 ) -> None:
     """Write what `to_torch` returns to a safetensors file, atomically; it is marked as PyTorch's.
 
+    There ``module.load_state_dict(safetensors.torch.load_file(path))`` reads it.
+
     Raises:
         OSError: the file cannot be written; what was there before is whole.
+        ValueError: as for `to_torch`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from safetensors.numpy import load_file
+    >>> from pellucid import interop, nn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "layer.safetensors")
+    ...     interop.save_torch(nn.Dense(3, 2, rng=0), path)
+    ...     {name: array.shape for name, array in sorted(load_file(path).items())}
+    {'bias': (2,), 'weight': (2, 3)}
     """
     container.write(path, to_torch(network, names, channels), {"format": "pt"})
 
@@ -74,6 +96,9 @@ def from_torch(
 ) -> None:
     """Read a PyTorch ``state_dict`` into a network of the same architecture.
 
+    There ``safetensors.torch.save_file(module.state_dict(), path)`` writes it to a file. PyTorch
+    need not be installed here.
+
     Args:
         network: what to read into; it keeps its dtype.
         source: a safetensors file, or a mapping from names to arrays or PyTorch's tensors.
@@ -85,6 +110,14 @@ def from_torch(
         TypeError: the source is neither, or holds something else than real numbers.
         ValueError: it is damaged; or names are missing or unexpected, or shapes differ, all of
             which are listed. The network is unchanged then.
+
+    >>> import numpy as np
+    >>> from pellucid import interop, nn
+    >>> layer = nn.Dense(2, 1)  # in PyTorch Linear(2, 1)
+    >>> state = {"weight": np.array([[10.0, 1.0]]), "bias": np.array([5.0])}
+    >>> interop.from_torch(layer, state)
+    >>> layer([[3.0, 4.0]]).tolist()
+    [[39.0]]
     """
     if isinstance(source, Mapping):
         arrays = {name: _array(name, value) for name, value in source.items()}

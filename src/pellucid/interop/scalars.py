@@ -31,6 +31,14 @@ def to_tensors(network: scalar.MLP, dtype: DType = "float64") -> nn.Sequential:
 
     Raises:
         ValueError: the neurons of a layer have several activations.
+
+    >>> from pellucid import interop, scalar
+    >>> mlp = scalar.MLP(2, [3, 1], rng=0)
+    >>> network = interop.to_tensors(mlp)
+    >>> network.layers[0].weight.shape
+    (2, 3)
+    >>> abs(network([[1.0, 2.0]]).item() - mlp([1.0, 2.0]).data) < 1e-12
+    True
     """
     layers: list[Callable[[Any], Tensor]] = []
     for layer in network.layers:
@@ -56,6 +64,12 @@ def to_scalars(network: nn.Module, *, fused: bool = False) -> scalar.MLP:
 
     Raises:
         TypeError: it holds something else, which the scalar engine does not have.
+
+    >>> from pellucid import interop, nn
+    >>> layer = nn.Dense(2, 1)
+    >>> layer.weight.data[:] = [[10.0], [1.0]]
+    >>> interop.to_scalars(layer)([3.0, 4.0])
+    Value(34, grad=0)
     """
     layers = dense_layers(network)
     sizes = [dense.out_features for dense, _ in layers]
@@ -92,6 +106,16 @@ def assert_equivalent(
         AssertionError: they differ; it names the places and the largest gap.
         ValueError: the tensors are not float64, where 1e-10 could not be expected.
         TypeError: the tensor network holds what the scalar engine does not have.
+
+    >>> from pellucid import interop, scalar
+    >>> mlp = scalar.MLP(2, [3, 1], rng=0)
+    >>> network = interop.to_tensors(mlp)
+    >>> interop.assert_equivalent(mlp, network, [[1.0, 2.0]])
+    >>> network.layers[0].weight.data[0, 0] += 1
+    >>> interop.assert_equivalent(mlp, network, [[1.0, 2.0]])
+    Traceback (most recent call last):
+        ...
+    AssertionError: the two engines differ: ...
     """
     dense = [dense for dense, _ in dense_layers(network)]
     for path, tensor in network.named_tensors().items():

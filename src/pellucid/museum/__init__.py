@@ -1,7 +1,7 @@
 """The museum of bugs: classic mistakes that run, each with the check that catches it.
 
 ``print(museum.exhibit("softmax-twice").shown())`` shows one; `pellucid museum` does it on the
-command line. An exhibit is a class of a few short functions, see `exhibit.py`; they are grouped by
+command line. An exhibit is a class of a few short functions, an `Exhibit`; they are grouped by
 where the mistake is made.
 """
 
@@ -28,6 +28,10 @@ def exhibit(name: str) -> type[Exhibit]:
 
     Raises:
         ValueError: there is none of that name.
+
+    >>> from pellucid import museum
+    >>> museum.exhibit("softmax-twice").title()
+    'Softmax stands in the network and in the loss'
     """
     if name not in EXHIBITS:
         raise unknown("exhibit", name, EXHIBITS)

@@ -17,6 +17,15 @@ class Exhibit:
     ``wrong`` and ``right`` are the code before and after the repair, called alike. ``measure`` runs
     one of them and says in a line what comes of it; ``check`` is what would have caught it: it
     returns a complaint, or nothing. The code that is shown is the code that runs.
+
+    >>> from pellucid import museum
+    >>> one = museum.exhibit("overwritten")
+    >>> one.measure(one.wrong)
+    'of x * x + x the derivative at 3 is said to be 3'
+    >>> one.measure(one.right)
+    'of x * x + x the derivative at 3 is said to be 7'
+    >>> one.check(one.wrong), one.check(one.right)
+    ('the derivative of x + x is 1, not 2', '')
     """
 
     name: ClassVar[str] = ""

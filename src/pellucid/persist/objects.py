@@ -20,14 +20,24 @@ def save_objects(path: str | os.PathLike[str], objects: Mapping[str, Any]) -> No
     """Write objects, by name, with everything they hold to a file, atomically.
 
     They may be numbers, texts, lists, tuples, dictionaries, arrays, tensors, random generators, and
-    objects of registered classes (`pellucid.register`) made of such; an object that two of them
-    share is shared again after loading. Parameters and buffers of ``network`` are written under
-    their own paths, as `save_parameters` does, other arrays as ``optimizer:state...``.
+    objects of registered classes (`pellucid.register`) made of such; an object, array or tensor
+    that two of them share is shared again after loading. Parameters and buffers of ``network`` are
+    written under their own paths, as `save_parameters` does, other arrays as
+    ``optimizer:state...``.
 
     Raises:
         OSError: the file cannot be written; what was there before is whole.
         TypeError: something is of a class, or is a function, that is not registered; nothing was
             written then.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import nn, persist
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "run.safetensors")
+    ...     persist.save_objects(path, {"network": nn.Dense(3, 2, rng=0), "epochs": 5})
+    ...     persist.load_objects(path)
+    {'network': Dense(3, 2), 'epochs': 5}
     """
     network = objects.get(NETWORK)
     names = {}
@@ -49,6 +59,15 @@ def load_objects(path: str | os.PathLike[str]) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, of a later version, holds no objects, or names what is not
             registered.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import persist
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "notes.safetensors")
+    ...     persist.save_objects(path, {"sizes": (4, 8), "names": ["cat", "dog"]})
+    ...     persist.load_objects(path)["names"]
+    ['cat', 'dog']
     """
     arrays, metadata = container.read(path)
     if DESCRIPTION not in metadata:

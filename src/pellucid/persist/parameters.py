@@ -16,6 +16,17 @@ class Loaded(NamedTuple):
 
     ``missing`` are paths of the module that the file does not have, ``unexpected`` names in the
     file that the module does not have; both are empty where loading was strict.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import nn, persist
+    >>> straight = nn.Dense(3, 2, bias=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "layer.safetensors")
+    ...     persist.save_parameters(nn.Dense(3, 2, rng=0), path)
+    ...     found = persist.load_parameters(straight, path, strict=False)
+    >>> found.missing, found.unexpected
+    ([], ['bias'])
     """
 
     metadata: dict[str, str]
@@ -37,6 +48,16 @@ def save_parameters(
         OSError: the folder is missing or cannot be written to.
         TypeError: a note is no text.
         ValueError: a note has one of the names that we give notes of our own.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from safetensors.numpy import load_file
+    >>> from pellucid import nn, persist
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "layer.safetensors")
+    ...     persist.save_parameters(nn.Dense(3, 2, rng=0), path)
+    ...     {name: array.shape for name, array in sorted(load_file(path).items())}
+    {'bias': (2,), 'weight': (3, 2)}
     """
     notes = dict(metadata or {})
     for name, note in notes.items():
@@ -60,7 +81,8 @@ def load_parameters(module: Module, path: str | os.PathLike[str], *, strict: boo
     Args:
         module: what to read into.
         path: the file.
-        strict: whether the names must be the module's; otherwise those that match are read.
+        strict: whether the names must be the module's; otherwise those that match are read, and at
+            least one must.
 
     Returns:
         The file's metadata, and which names did not match.
@@ -69,6 +91,17 @@ def load_parameters(module: Module, path: str | os.PathLike[str], *, strict: boo
         FileNotFoundError: there is no such file.
         ValueError: it is no safetensors file, or damaged; or names are missing or unexpected, or
             shapes differ, all of which are listed. The module is unchanged then.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import nn, persist
+    >>> trained, fresh = nn.Dense(3, 2, rng=0), nn.Dense(3, 2, rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "layer.safetensors")
+    ...     persist.save_parameters(trained, path, {"data": "wine"})
+    ...     found = persist.load_parameters(fresh, path)
+    >>> found.metadata["data"], bool((fresh.weight.data == trained.weight.data).all())
+    ('wine', True)
     """
     arrays, metadata = container.read(path)
     try:

@@ -13,7 +13,13 @@ from pellucid.viz.fit import regression_fit
 from pellucid.viz.graph import GraphDrawing, draw_graph
 from pellucid.viz.images import predictions
 from pellucid.viz.landscape import loss_landscape
-from pellucid.viz.layers import LayerWatch, gradient_flow, layer_histograms, layer_statistics
+from pellucid.viz.layers import (
+    LayerStatistics,
+    LayerWatch,
+    gradient_flow,
+    layer_histograms,
+    layer_statistics,
+)
 from pellucid.viz.maps import attention_maps, feature_maps, state_maps, weight_images
 from pellucid.viz.report import run_report
 from pellucid.viz.saving import save
@@ -23,6 +29,7 @@ from pellucid.viz.thresholds import calibration_curve, precision_recall_curve, r
 __all__ = [
     "BoundaryFilm",
     "GraphDrawing",
+    "LayerStatistics",
     "LayerWatch",
     "attention_maps",
     "calibration_curve",

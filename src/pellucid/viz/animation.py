@@ -28,12 +28,6 @@ _PAUSE = 1500  # milliseconds that the last picture stays
 class BoundaryFilm(Callback):
     """A callback that draws the decision boundary as `model` learns; `save` writes a GIF.
 
-    ::
-
-        film = viz.BoundaryFilm(model, x, y)
-        model.fit(x, y, epochs=100, callbacks=[film])
-        film.save("boundary.gif")
-
     It draws the start, every `every`-th epoch and the last one, as `decision_boundary` does; `x`
     (N, 2) and `y` (N,) are the points shown. ``frames`` counts the pictures taken. An epoch after
     which the answers are not finite has none.
@@ -41,6 +35,20 @@ class BoundaryFilm(Callback):
     Raises:
         ValueError: `every` is below 1.
         ImportError: matplotlib or Pillow is not installed.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import data, nn, viz
+    >>> from pellucid.train import Model
+    >>> xor = data.xor()
+    >>> model = Model(nn.Sequential(nn.Dense(2, 2), rng=0), "cross_entropy")
+    >>> film = viz.BoundaryFilm(model, xor.x, xor.y, every=5, resolution=20)
+    >>> _ = model.fit(xor.x, xor.y, epochs=5, callbacks=[film], verbose=0)
+    >>> film.frames  # the start and the end
+    2
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     film.save(Path(folder, "xor.gif")).name
+    'xor.gif'
     """
 
     def __init__(

@@ -46,11 +46,11 @@ def decision_boundary(
     `predict` is a `Model`; or an estimator in scikit-learn's manner, fitted to labels from 0; or a
     function of float32 (M, 2) to probabilities (M, C), or to the probability of class 1 as (M, 1)
     or (M,). It is asked once, with M = resolution^2 points of a grid around the points `x` (N, 2),
-    labelled `y` (N,) from 0. A region has the colour of its
-    likeliest class, stronger where the classifier is surer: its share of colour grows linearly
-    from a tie, 1 / C, to 1. Lines run where the two likeliest classes tie. What gives
-    classes without probabilities, such as a model with hinge loss, has regions of one strength; for
-    a regression the picture is that of `regression_surface`.
+    labelled `y` (N,) from 0. A region has the colour of its likeliest class, stronger where the
+    classifier is surer: its share of colour grows linearly from a tie, 1 / C, to 1. Lines run where
+    the two likeliest classes tie. What gives classes without probabilities, such as a model with
+    hinge loss, has regions of one strength; for a regression the picture is that of
+    `regression_surface`.
 
     Raises:
         TypeError: nothing that can be asked, labels that are no integers, or `class_names` is a
@@ -58,6 +58,14 @@ def decision_boundary(
         ValueError: `x` is not (N, 2) or not finite, labels of another length or outside the
             classes, probabilities of another shape or range, or a resolution below 2.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import data, viz
+    >>> moons = data.moons(40, seed=0)
+    >>> def is_lower(points):  # (M, 2); a Model would be passed as it is
+    ...     return points[:, 1] < 0.25
+    >>> figure = viz.decision_boundary(is_lower, moons.x, moons.y, moons.class_names, 50)
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['upper', 'lower']
     """
     if _is_regression(predict):
         return regression_surface(predict, x, y, resolution, ax=ax)
@@ -94,6 +102,13 @@ def regression_surface(
         ValueError: `x` is not (N, 2), numbers of another shape or not finite, or a resolution
             below 2.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> def total(points):  # (M, 2); a Model would be passed as it is
+    ...     return points.sum(axis=1)
+    >>> figure = viz.regression_surface(total, [[0.0, 0.0], [1.0, 1.0]], [0.0, 2.0])
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['x2', 'y (points: true, surface: predicted)']
     """
     points = _checked(x, resolution)
     first, second = (_ticks(points[:, axis], resolution) for axis in (0, 1))

@@ -40,6 +40,12 @@ def confusion_matrix(
         TypeError: the labels are not integers, or `class_names` is a single string.
         ValueError: labels of bad shape, or names that are repeated or too few for the labels.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> true, predicted = [0, 0, 1, 1], [0, 1, 1, 1]
+    >>> figure = viz.confusion_matrix(true, predicted, ["cat", "dog"], normalize=False)
+    >>> [text.get_text() for text in figure.axes[0].texts]  # row by row
+    ['1', '1', '0', '2']
     """
     labels, names = name_classes(y_true, y_pred, class_names)
     counts = metrics.confusion_matrix(y_true, y_pred, labels)  # (k, k)

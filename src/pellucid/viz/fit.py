@@ -34,6 +34,11 @@ def regression_fit(
         TypeError: the values are not real numbers.
         ValueError: shapes that do not fit together, more than one output, or no rows.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> figure = viz.regression_fit([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 4.0, 5.0])
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['data', 'prediction, R² 0.750, RMSE 0.816']
     """
     inputs, true, pred = _checked(x, y_true, y_pred)  # (N, D), (N,), (N,)
     if inputs.shape[1] == 1:

@@ -46,6 +46,13 @@ class GraphDrawing(Drawing):
 
     Raises:
         ValueError: more boxes than anybody could read.
+
+    >>> from pellucid import nn, viz
+    >>> drawing = viz.draw_graph(nn.Sequential(nn.Dense(4, 8, "relu"), nn.Dense(8, 2)))
+    >>> [box.title for box in drawing.boxes], list(drawing.levels)
+    (['input', 'layers.0', 'layers.1', 'output'], ['closed', 'depth 1', 'operations'])
+    >>> drawing.svg[:4], drawing.dot[:7]
+    ('<svg', 'digraph')
     """
 
     def __init__(
@@ -172,6 +179,13 @@ def draw_graph(
         ValueError: a tensor without a graph, a network whose input is not known, a depth below -1,
             a path of no module, or more boxes than anybody could read.
         ShapeError: `x` does not fit the network.
+
+    >>> import pellucid
+    >>> from pellucid import viz
+    >>> x = pellucid.Tensor(3.0, requires_grad=True)
+    >>> drawing = viz.draw_graph(x * x + x, names={"x": x})
+    >>> [box.title for box in drawing.boxes]
+    ['x = 3', 'Multiply', 'Add']
     """
     if isinstance(target, Tensor):
         return _draw_expression(target, names or {})

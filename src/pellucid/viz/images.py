@@ -47,6 +47,14 @@ def predictions(
         ValueError: images of another shape, arrays of different lengths, labels outside the
             classes, numbers that are no probabilities, or a count below 1.
         ImportError: matplotlib is not installed.
+
+    >>> import numpy as np
+    >>> from pellucid import viz
+    >>> sure = [[0.9, 0.1], [0.8, 0.2]]
+    >>> figure = viz.predictions(np.zeros((2, 8, 8)), [0, 1], sure, ["cat", "dog"])
+    >>> print(figure.axes[0].get_title(loc="left"))
+    ✗ cat (80.0%)
+    true: dog
     """
     pictures = _as_pictures(images, image_shape)  # (N, H, W, 1 or 3)
     chances = checks.as_probabilities(probabilities, len(pictures), "probabilities")  # (N, C)

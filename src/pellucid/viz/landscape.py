@@ -48,6 +48,14 @@ def loss_landscape(
 
     Source: Li, Xu, Taylor, Studer and Goldstein, "Visualizing the loss landscape of neural nets",
     NeurIPS 2018.
+
+    >>> from pellucid import data, nn, viz
+    >>> from pellucid.train import Model
+    >>> moons = data.moons(40, seed=0)
+    >>> model = Model(nn.Sequential(nn.Dense(2, 2), rng=0), "cross_entropy")
+    >>> figure = viz.loss_landscape(model, moons.x, moons.y, resolution=5, dimensions=1)
+    >>> len(figure.axes[0].lines[0].get_xdata())
+    5
     """
     if dimensions not in (1, 2) or resolution < 3 or not span > 0:
         raise ValueError(

@@ -46,6 +46,15 @@ class LayerWatch(Callback):
 
     Raises:
         ValueError: `most` is below 1.
+
+    >>> from pellucid import data, nn, viz
+    >>> from pellucid.train import Model
+    >>> xor = data.xor()
+    >>> model = Model(nn.Sequential(nn.Dense(2, 2), rng=0), "cross_entropy")
+    >>> watch = viz.LayerWatch(xor.x)
+    >>> _ = model.fit(xor.x, xor.y, epochs=3, callbacks=[watch], verbose=0)
+    >>> {path: len(epochs) for path, epochs in watch.weights.items()}
+    {'layers.0.weight': 3, 'layers.0.bias': 3}
     """
 
     def __init__(self, x: ArrayLike | None = None, most: int = 2000) -> None:
@@ -109,6 +118,11 @@ class LayerStatistics:
         dead: Share of units (places along the last axis) that are 0 for every example.
         weights: Root mean square of the trained parameters; NaN for a layer without any.
         gradients: Root mean square of the gradients of the parameters; NaN without any.
+
+    >>> from pellucid import nn, viz
+    >>> (found,) = viz.layer_statistics(nn.Sequential(nn.ReLU()), [[-1.0, 3.0]])
+    >>> found.path, found.layer, found.mean
+    ('layers.0', 'ReLU', 1.5)
     """
 
     HEADERS: ClassVar = (
@@ -143,6 +157,12 @@ def layer_statistics(
 
     Raises:
         TypeError: `y` for a network, which has no loss.
+
+    >>> from pellucid import nn, viz
+    >>> network = nn.Sequential(nn.ReLU())
+    >>> (relu,) = viz.layer_statistics(network, [[-1.0, 3.0], [-3.0, 1.0]])
+    >>> relu.mean, relu.zeros, relu.dead  # the first unit is 0 for both examples
+    (1.0, 0.5, 0.5)
     """
     network = target.network if isinstance(target, Model) else target
     modules, parameters = network.modules(), network.named_parameters()
@@ -189,6 +209,12 @@ def layer_histograms(
     Raises:
         ValueError: no layers, a layer without epochs, or an epoch without values.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> epochs = [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0]]  # the weights after two epochs
+    >>> figure = viz.layer_histograms({"layers.0.weight": epochs}, "weight")
+    >>> [axes.get_title(loc="left") for axes in figure.axes]
+    ['layers.0.weight']
     """
     layers = {
         path: [np.asarray(one, dtype=np.float64).reshape(-1) for one in epochs]
@@ -271,6 +297,12 @@ def gradient_flow(
         TypeError: examples for what is no `Model`, and has no loss.
         ValueError: no gradients: no backward pass has been made.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> gradients = {"layers.0.weight": [1e-4, 3e-4], "layers.1.weight": [0.1, 0.3]}
+    >>> figure = viz.gradient_flow(gradients)
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['layers.0.weight', 'layers.1.weight']
     """
     arrived = _gradients(source, x, y)
     arrays = {path: np.asarray(g, dtype=np.float64) for path, g in arrived.items()}

@@ -33,13 +33,18 @@ def weight_images(
 
     `weights` are a dense layer's, (D, units), with the `image_shape` (H, W) or (H, W, channels)
     of its input, or a convolution's, (h, w, Ci, Co). Of several channels each makes an image of
-    its own. Zero is grey, positive weights are lighter, negative
-    ones darker; all images share one scale, so that strong ones stand out. The first `count` are
-    drawn.
+    its own. Zero is grey, positive weights are lighter, negative ones darker; all images share one
+    scale, so that strong ones stand out. The first `count` are drawn.
 
     Raises:
         ValueError: another shape, weights that are not finite, or a count below 1.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import nn, viz
+    >>> layer = nn.Dense(16, 3, rng=0)  # its inputs are images of 4x4 pixels
+    >>> figure = viz.weight_images(layer.weight.data, (4, 4))
+    >>> [axes.get_title() for axes in figure.axes[:3]]
+    ['0', '1', '2']
     """
     filters = _as_filters(np.asarray(weights, dtype=np.float64), image_shape)  # (n, H, W)
     _check_count(count)
@@ -66,6 +71,14 @@ def feature_maps(
     Raises:
         ValueError: another shape, values that are not finite, or a count below 1.
         ImportError: matplotlib is not installed.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, viz
+    >>> image = np.eye(6, dtype="float32")[:, :, None]
+    >>> maps = nn.Conv2D(1, 4, 3, rng=0)(image[None]).data  # (1, 4, 4, 4)
+    >>> figure = viz.feature_maps(maps, image)
+    >>> [axes.get_title() for axes in figure.axes[:5]]
+    ['input', '0', '1', '2', '3']
     """
     maps = np.asarray(outputs, dtype=np.float64)
     if maps.ndim == 4 and len(maps) == 1:
@@ -96,6 +109,12 @@ def state_maps(
         TypeError: tokens that are a single string for another number of steps.
         ValueError: another shape, values that are not finite, or names of another number.
         ImportError: matplotlib is not installed.
+
+    >>> import numpy as np
+    >>> from pellucid import viz
+    >>> figure = viz.state_maps(np.eye(3), tokens=list("cat"))
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['c', 'a', 't']
     """
     states = np.asarray(outputs, dtype=np.float64)
     states = states[0] if states.ndim == 3 and len(states) == 1 else states
@@ -135,6 +154,11 @@ def attention_maps(
         TypeError: tokens that are a single string for more than one step; pass a list.
         ValueError: another shape, numbers outside [0, 1], or names of another number.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> figure = viz.attention_maps([[1.0, 0.0], [0.5, 0.5]], tokens=["the", "cat"])
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['the', 'cat']
     """
     heads = np.asarray(weights, dtype=np.float64)
     if heads.ndim == 4 and len(heads) == 1:

@@ -64,6 +64,12 @@ def run_report(
         layers: what `layer_statistics` returns.
         findings: what was found wrong; an empty list says that nothing was.
         environment: versions and machine by name.
+
+    >>> from pellucid import viz
+    >>> settings = {"optimizer": {"name": "adam", "lr": 0.001}}
+    >>> html = viz.run_report("Wines", headline="accuracy 0.91", configuration=settings)
+    >>> "<h1>Wines</h1>" in html, "optimizer.lr" in html
+    (True, True)
     """
     parts = [f"<h1>{escape(title)}</h1>"]
     if headline:

@@ -27,6 +27,15 @@ def save(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 150) -> P
     Raises:
         ValueError: another suffix, or none.
         OSError: the folder does not exist (none is created) or cannot be written to.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pellucid import viz
+    >>> figure = viz.training_curves({"loss": [1.0, 0.5, 0.4]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = viz.save(figure, Path(folder, "loss.png"))
+    ...     path.name, path.read_bytes()[1:4]
+    ('loss.png', b'PNG')
     """
     from matplotlib import rc_context
 

@@ -36,6 +36,13 @@ def learning_rate(
         TypeError: what cannot be called.
         ValueError: no schedules, no steps, or with `log` a rate that is not positive anywhere.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> from pellucid.optim.schedules import Cosine, Linear
+    >>> schedules = {"linear": Linear(0.1, 0.0, steps=50), "cosine": Cosine(0.1, steps=50)}
+    >>> figure = viz.learning_rate(schedules, steps=60)
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['linear', 'cosine']
     """
     named = dict(schedules) if isinstance(schedules, Mapping) else {"": schedules}
     for name, schedule in named.items():

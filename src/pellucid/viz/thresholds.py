@@ -43,6 +43,11 @@ def roc_curve(
         ValueError: shapes that do not fit together, NaN scores, or a class that never or always
             occurs.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> figure = viz.roc_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['AUC 0.750', 'chance']
     """
     curves = _one_against_rest(y_true, y_score, class_names)
     drawn = []
@@ -73,6 +78,11 @@ def precision_recall_curve(
         TypeError: labels that are not integers.
         ValueError: shapes that do not fit together, NaN scores, or a class that never occurs.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> figure = viz.precision_recall_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['AP 0.833', 'guessing (50.0% positive)']
     """
     curves = _one_against_rest(y_true, y_score, class_names)
     drawn = []
@@ -107,6 +117,11 @@ def calibration_curve(
         TypeError: labels that are not integers.
         ValueError: numbers that are no probabilities, labels outside the classes, or no bins.
         ImportError: matplotlib is not installed.
+
+    >>> from pellucid import viz
+    >>> figure = viz.calibration_curve([1, 0, 1, 1], [0.6, 0.6, 0.9, 0.9], bins=5)
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()][0]
+    'these probabilities, calibration error 0.100'
     """
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
         raise ValueError(f"bins: expected a whole number of at least 1, got {bins!r}; try 10")
