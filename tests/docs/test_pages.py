@@ -71,7 +71,7 @@ def alike(shown: str, printed: str) -> bool:
     if shown == printed or shown.isdigit():
         return shown == printed
     try:
-        return math.isclose(float(shown), float(printed), rel_tol=0.05, abs_tol=1e-6)
+        return math.isclose(float(shown), float(printed), rel_tol=0.05, abs_tol=0.002)
     except ValueError:
         return False
 
