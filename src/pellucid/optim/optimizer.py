@@ -15,7 +15,7 @@ from pellucid.autograd import Tensor
 from pellucid.compiler.cells import Cell
 from pellucid.errors import ShapeError
 from pellucid.optim import groups as grouping
-from pellucid.optim.checks import Rate, is_number, learning_rate, positive
+from pellucid.optim.checks import Rate, is_number, learning_rate, positive, without_parameters
 from pellucid.optim.clipping import clip_by_global_norm, clip_by_value
 from pellucid.optim.groups import Group
 
@@ -85,6 +85,11 @@ class Optimizer:
             variant.check()
             settings = {name: getattr(variant, name) for name in group.settings}
             self.groups[i] = Group(group.which, **settings)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = without_parameters(cls.__init__)  # type: ignore[method-assign]
 
     # what each optimiser defines
 
