@@ -23,6 +23,15 @@ class Lion(Optimizer):
         b2: decay of m, in [0, 1).
         weight_decay: strength of the decoupled pull towards 0, of at least 0.
         common: see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w = pellucid.Tensor([0.0, 0.0], requires_grad=True)
+    >>> w.grad = np.array([0.01, -100.0])
+    >>> optim.Lion(0.5).step([w])
+    >>> w.tolist()
+    [-0.5, 0.5]
     """
 
     def __init__(

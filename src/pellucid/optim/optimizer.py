@@ -56,6 +56,18 @@ class Optimizer:
         clip_norm: scale all gradients of a step so that their norm over all parameters together is
             at most this; after ``clip_value``. ``grad`` of the parameters keeps what backward
             computed in both cases. See `clip_by_global_norm` for what is not finite.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> class SignDescent(optim.Optimizer):
+    ...     def update(self, param, grad, state, step):
+    ...         return param - self.rate() * np.sign(grad), state
+    >>> w = pellucid.Tensor([3.0, -5.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> SignDescent(0.5).step([w])
+    >>> w.tolist()
+    [2.5, -4.5]
     """
 
     def __init__(
