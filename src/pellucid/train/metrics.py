@@ -91,6 +91,14 @@ class Metric:
     Raises:
         TypeError: `function` cannot be called.
         ValueError: the name is empty, or `needs` is none of the three.
+
+    >>> import numpy as np
+    >>> from pellucid.train import metrics
+    >>> def largest_error(y_true, y_pred):
+    ...     return np.abs(np.subtract(y_true, y_pred)).max()
+    >>> metric = metrics.Metric("largest_error", largest_error, "values", higher_is_better=False)
+    >>> metric([1.0, 2.0, 3.0], [1.0, 2.5, 3.0])
+    0.5
     """
 
     name: str
@@ -135,6 +143,11 @@ def in_unit(name: str, score: Callable[..., float], scale: float) -> Metric:
     """Return an error, such as `mae`, of targets divided by ``scale`` in the unit they had before.
 
     It is better when lower.
+
+    >>> from pellucid.train import metrics
+    >>> metric = metrics.in_unit("mae in metres", metrics.mae, scale=1000.0)  # targets are in km
+    >>> metric([1.0, 2.0], [1.5, 2.5])
+    500.0
     """
     return Metric(name, partial(rescaled, score=score, scale=scale), "values", False)
 
@@ -194,6 +207,11 @@ def get(metric: str | Metric | Callable[..., float]) -> Metric:
             that needs more arguments or returns more than a number.
         ValueError: an unknown name (close ones are listed), a tolerance that is no number, or the
             top 0.
+
+    >>> from pellucid.train import metrics
+    >>> metric = metrics.get("mae")
+    >>> metric([1.0, 2.0], [1.5, 2.5]), metric.higher_is_better
+    (0.5, False)
     """
     if isinstance(metric, Metric):
         return metric

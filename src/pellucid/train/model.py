@@ -53,6 +53,24 @@ class Model:
     What else using it takes can be kept with it, for `save`: ``class_names``, a list;
     ``preprocessing``, such as a fitted `data.Standardizer`, a `data.CharVocabulary` or a dictionary
     of them, which the model does not apply by itself; and ``metadata``, a dictionary of notes.
+
+    >>> import tempfile
+    >>> from pellucid import data, nn, optim, train
+    >>> blobs = data.split(data.blobs(400, centers=3, seed=1), test=0.25, seed=0)
+    >>> network = nn.Sequential(nn.Dense(2, 16, "relu"), nn.Dense(16, 3), rng=0)
+    >>> model = train.Model(network, "cross_entropy", optim.Adam(0.01), metrics=["accuracy"])
+    >>> history = model.fit(
+    ...     blobs.train.x, blobs.train.y, epochs=20, validation_split=0.2, seed=0, verbose=False
+    ... )
+    >>> history["loss"][-1] < 0.1 * history["loss"][0]
+    True
+    >>> model.evaluate(blobs.test.x, blobs.test.y)["accuracy"]
+    1.0
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/blobs.safetensors")
+    ...     again = train.Model.load(f"{folder}/blobs.safetensors")
+    >>> again.predict_classes(blobs.test.x[:5]).tolist() == blobs.test.y[:5].tolist()
+    True
     """
 
     def __init__(
@@ -156,6 +174,14 @@ class Model:
         Raises:
             ValueError, TypeError: the data or a setting is not usable, or the checkpoint is of
                 another training; nothing was trained then.
+
+        >>> import numpy as np
+        >>> from pellucid import nn, optim, train
+        >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+        >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
+        >>> history = model.fit(x, 3 * x + 1, epochs=100, seed=0, verbose=False)
+        >>> model.predict([[2.0]]).round(2).tolist()
+        [[7.0]]
         """
         positive("epochs", epochs)
         positive("accumulate", accumulate)
@@ -337,6 +363,18 @@ class Model:
             input_shape: shape of one example; by default that of the data seen last, or what the
                 first `Dense` layer takes.
             batch_size: examples whose activations are counted.
+
+        >>> from pellucid import nn, train
+        >>> network = nn.Sequential(nn.Dense(2, 16, "relu"), nn.Dense(16, 3), rng=0)
+        >>> train.Model(network, "cross_entropy").summary()
+        path      layer                 output   parameters  FLOPs forward  backward  activations
+        -----------------------------------------------------------------------------------------
+        layers.0  Dense(2, 16, ReLU())  (N, 16)          48             96       112      6,144 B
+        layers.1  Dense(16, 3)          (N, 3)           51             99       195        768 B
+        -----------------------------------------------------------------------------------------
+        parameters: 99
+        FLOPs for one example: 195 forward, 307 backward
+        activations of a batch of 32: 6,912 B
         """
         shape = tuple(input_shape) if input_shape is not None else self.input_shape
         return summarise(self.network, shape, batch_size)

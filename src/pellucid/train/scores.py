@@ -46,6 +46,10 @@ def accuracy(
     A multi-label row (0 or 1 in k columns) is right only if all of its labels are.
 
     Source: scikit-learn, `accuracy_score`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.accuracy([0, 1, 1, 2], [0, 1, 2, 2])
+    0.75
     """
     true, pred = label_or_answer_pair(y_true, y_pred)
     hits = (true == pred).reshape(len(true), -1).all(axis=1)  # (n,)
@@ -60,6 +64,10 @@ def balanced_accuracy(
     Guessing one class scores 1 / k, however many rows that class has.
 
     Source: scikit-learn, `balanced_accuracy_score`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0])  # accuracy is 0.75
+    0.5
     """
     hits, _, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
     return float(np.mean(hits[actual > 0] / actual[actual > 0]))
@@ -77,6 +85,10 @@ def matthews_corrcoef(
     Source: J. Gorodkin, "Comparing two K-category assignments by a K-category correlation
     coefficient", Computational Biology and Chemistry 28:367-374, 2004; scikit-learn,
     `matthews_corrcoef`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.matthews_corrcoef([0, 0, 0, 1], [0, 0, 0, 0])  # accuracy is 0.75
+    0.0
     """
     hits, predicted, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
     if min(np.count_nonzero(predicted), np.count_nonzero(actual)) < 2:
@@ -97,6 +109,10 @@ def cohen_kappa(
 
     Source: J. Cohen, "A coefficient of agreement for nominal scales", Educational and
     Psychological Measurement 20:37-46, 1960; scikit-learn, `cohen_kappa_score`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.cohen_kappa([0, 0, 1, 1], [0, 0, 1, 0])  # (0.75 - 0.5) / (1 - 0.5)
+    0.5
     """
     hits, predicted, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
     if np.count_nonzero(predicted + actual) < 2:
@@ -126,6 +142,10 @@ def confusion_matrix(
             rows in silence) and an unknown `normalize`.
 
     Source: scikit-learn, `confusion_matrix`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.confusion_matrix([0, 1, 1, 2], [0, 1, 2, 2]).tolist()
+    [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
     """
     axes: dict[Normalize, int | None] = {"true": 1, "pred": 0, "all": None}
     if normalize is not None and normalize not in axes:
@@ -169,6 +189,10 @@ def precision(
             an `average` or `classes` that such labels do not take.
 
     Source: scikit-learn, `precision_score`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.precision([0, 1, 1, 1, 1], [1, 1, 0, 0, 0], average="binary")
+    0.5
     """
     (hits, predicted, _), mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
     return _averaged(ratio(hits, predicted, zero_division), mean_weights, average)
@@ -188,6 +212,10 @@ def recall(
     The options, the shapes and the errors are those of `precision`.
 
     Source: scikit-learn, `recall_score`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.recall([0, 1, 1, 1, 1], [1, 1, 0, 0, 0], average="binary")
+    0.25
     """
     (hits, _, actual), mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
     return _averaged(ratio(hits, actual, zero_division), mean_weights, average)
@@ -208,6 +236,10 @@ def f1(
     the F1 of the classes, not the harmonic mean of the macro precision and the macro recall.
 
     Source: scikit-learn, `f1_score`.
+
+    >>> from pellucid.train import metrics
+    >>> round(metrics.f1([0, 1, 1, 1, 1], [1, 1, 0, 0, 0], average="binary"), 3)  # 2 / (2 + 1 + 3)
+    0.333
     """
     counts, mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
     hits, predicted, actual = counts
@@ -221,6 +253,12 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None 
     truth scores 1 when it is met exactly, else 0. A single row has no variance and scores NaN.
 
     Source: scikit-learn, `r2_score`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.r2([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    1.0
+    >>> metrics.r2([1.0, 2.0, 3.0], [2.0, 2.0, 2.0])  # the mean explains nothing
+    0.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)  # (n, k) twice, (n,)
     if len(true) < 2:
@@ -236,6 +274,10 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
     """Mean absolute error, in the unit of the truth: sum w |t - p| / sum w, mean over outputs.
 
     Source: scikit-learn, `mean_absolute_error`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.mae([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0])
+    1.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
@@ -246,6 +288,10 @@ def mse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
     """Mean squared error, in the squared unit: sum w (t - p)^2 / sum w, mean over outputs.
 
     Source: scikit-learn, `mean_squared_error`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.mse([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0])
+    4.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
@@ -256,6 +302,10 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | Non
     """Root mean squared error, in the unit of the truth: the mean over outputs of sqrt(MSE).
 
     Source: scikit-learn, `root_mean_squared_error`.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.rmse([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0])
+    2.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
@@ -275,6 +325,10 @@ def accuracy_within(
 
     Raises:
         ValueError: also for a tolerance that is negative or not finite.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.accuracy_within([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0], tolerance=0.5)
+    0.75
     """
     if not 0.0 <= tolerance < math.inf:
         raise ValueError(
