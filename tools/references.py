@@ -50,14 +50,14 @@ def plain(lines: list[str]) -> list[str]:
                 made += ["::", ""]
             last = paragraph[-1]
             if not display and not paragraph[0].startswith(">>>"):
-                paragraph = [escaped(line) for line in paragraph]
+                paragraph = escaped("\n".join(paragraph)).split("\n")  # code may go over lines
         made += paragraph
     return made
 
 
-def escaped(line: str) -> str:
-    """Return the line with bars, stars and ends of references escaped, but in code."""
-    parts = CODE.split(line)
+def escaped(text: str) -> str:
+    """Return the text with bars, stars and ends of references escaped, but in code."""
+    parts = CODE.split(text)
     return "".join(p if p.startswith(("`", ":")) else SIGNS.sub(r"\\\1", p) for p in parts)
 
 

@@ -20,7 +20,7 @@ class Adam(Optimizer):
         b1: decay of the mean of gradients, in [0, 1).
         b2: decay of the mean of squared gradients, in [0, 1).
         eps: keeps the division finite where gradients are 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid
@@ -93,7 +93,7 @@ class AdamW(Adam):
         b2: decay of the mean of squared gradients, in [0, 1).
         eps: keeps the division finite where gradients are 0.
         weight_decay: strength of the pull towards 0, of at least 0; the paper tunes it.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid
@@ -143,7 +143,7 @@ class Nadam(Adam):
         b2: decay of the mean of squared gradients, in [0, 1).
         eps: keeps the division finite where gradients are 0.
         psi: how quickly momentum grows, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import pellucid
     >>> from pellucid import optim

@@ -19,7 +19,7 @@ class Adagrad(Optimizer):
     Args:
         lr: learning rate.
         eps: keeps the division finite where all gradients were 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid
@@ -68,7 +68,7 @@ class Adadelta(Optimizer):
         lr: learning rate; 1 in the paper.
         rho: decay of both means, in [0, 1).
         eps: starts the first move, and keeps the division finite where gradients are 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid
@@ -122,7 +122,7 @@ class RMSprop(Optimizer):
         eps: keeps the division finite where gradients are 0.
         momentum: how much of the last move is kept, in [0, 1).
         centered: whether to divide by the standard deviation.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid

@@ -21,6 +21,9 @@ def clip_by_value(gradients: Mapping[str, Array], limit: float) -> dict[str, Arr
     Infinity is cut like any large number, NaN stays. The arrays given are not changed. Goodfellow,
     Bengio and Courville, Deep Learning, 2016, section 10.11.1.
 
+    Raises:
+        ValueError: the limit is not a positive number.
+
     >>> import numpy as np
     >>> from pellucid import optim
     >>> optim.clip_by_value({"weight": np.array([-3.0, 0.5, 2.0])}, 1.0)["weight"].tolist()

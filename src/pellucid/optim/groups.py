@@ -79,13 +79,12 @@ def no_decay_on_vectors() -> Group:
     """Return the group of all parameters with fewer than two axes, without weight decay.
 
     These are biases and the scales and shifts of normalisation; those of a `LayerNorm` over several
-    axes have as many, and want a group of their own. Decay is meant to keep the slopes
-    of a network small; pulling these towards 0 is usually of no use::
-
-        optim.AdamW(1e-3, weight_decay=0.01, groups=[optim.no_decay_on_vectors()])
+    axes have as many, and want a group of their own. Decay is meant to keep the slopes of a network
+    small; pulling these towards 0 is usually of no use.
 
     >>> from pellucid import nn, optim
     >>> group = optim.no_decay_on_vectors()
+    >>> optimizer = optim.AdamW(1e-3, weight_decay=0.01, groups=[group])
     >>> layer = nn.Dense(4, 2, rng=0)
     >>> {path: group.holds(path, p) for path, p in layer.named_parameters().items()}
     {'weight': False, 'bias': True}

@@ -22,7 +22,7 @@ class Lion(Optimizer):
         b1: weight of m in the step, in [0, 1).
         b2: decay of m, in [0, 1).
         weight_decay: strength of the decoupled pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid

@@ -25,7 +25,7 @@ class SGD(Optimizer):
         momentum: how much of the last step is kept, in [0, 1).
         nesterov: whether to look ahead; needs momentum.
         weight_decay: strength of the pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import pellucid
     >>> from pellucid import optim
@@ -84,7 +84,7 @@ class Momentum(SGD):
         lr: learning rate.
         momentum: how much of the last step is kept, in [0, 1).
         weight_decay: strength of the decoupled pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid
@@ -119,7 +119,7 @@ class Nesterov(SGD):
         lr: learning rate.
         momentum: how much of the last step is kept, in (0, 1).
         weight_decay: strength of the decoupled pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
 
     >>> import numpy as np
     >>> import pellucid

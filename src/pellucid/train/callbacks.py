@@ -48,7 +48,7 @@ class EarlyStopping(Callback):
     >>> from pellucid import nn, optim, train
     >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
     >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
-    >>> stopping = train.EarlyStopping(patience=2, min_delta=10.0)  # the loss never falls by 10
+    >>> stopping = train.EarlyStopping(patience=2, min_delta=10.0)
     >>> history = model.fit(x, 3 * x, epochs=9, callbacks=[stopping], verbose=False)
     >>> history.epochs, history.stopped
     (3, 'loss has not improved since epoch 1')
@@ -124,7 +124,7 @@ class ReduceLROnPlateau(Callback):
     >>> from pellucid import nn, optim, train
     >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
     >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
-    >>> plateau = train.ReduceLROnPlateau(patience=2, min_delta=10.0)  # the loss never falls by 10
+    >>> plateau = train.ReduceLROnPlateau(patience=2, min_delta=10.0)
     >>> history = model.fit(x, 3 * x, epochs=4, callbacks=[plateau], verbose=False)
     >>> [round(rate, 3) for rate in history["lr"]]
     [0.1, 0.1, 0.1, 0.01]

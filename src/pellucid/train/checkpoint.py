@@ -79,7 +79,7 @@ class Checkpoint(Callback):
     ...         model = train.Model(nn.Dense(1, 1, rng=0), "mse")
     ...         saved = train.Checkpoint(folder)
     ...         history = model.fit(
-    ...             x, 3 * x, epochs=epochs, callbacks=[saved], resume=folder, seed=0, verbose=False
+    ...             x, 3 * x, epochs=epochs, callbacks=[saved], resume=folder, verbose=False
     ...         )
     >>> history.epochs, model.optimizer.steps
     (5, 5)

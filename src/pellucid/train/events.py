@@ -97,7 +97,9 @@ class Callback(Protocol):
     >>> class Report(train.Callback):
     ...     def on_epoch_end(self, run):
     ...         print(f"epoch {run.epoch} of {run.epochs}: {run.updates} updates")
-    >>> history = model.fit(x, 3 * x, epochs=2, batch_size=5, callbacks=[Report()], verbose=False)
+    >>> history = model.fit(
+    ...     x, 3 * x, epochs=2, batch_size=5, callbacks=[Report()], verbose=False
+    ... )
     epoch 1 of 2: 4 updates
     epoch 2 of 2: 8 updates
     """

@@ -88,7 +88,7 @@ def top_k_accuracy(
     Raises:
         ValueError: also for a k below 1.
 
-    Source: scikit-learn, `top_k_accuracy_score`.
+    Source: scikit-learn, ``top_k_accuracy_score``.
 
     >>> from pellucid.train import metrics
     >>> scores = [[0.5, 0.3, 0.2]] * 4  # class 0 first, then class 1
@@ -124,7 +124,7 @@ def log_loss(
         ValueError: also for probabilities outside [0, 1], or for classes that do not sum to 1.
 
     Source: C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3;
-    scikit-learn, `log_loss`.
+    scikit-learn, ``log_loss``.
 
     >>> from pellucid.train import metrics
     >>> round(metrics.log_loss([1, 0], [0.5, 0.5]), 3)  # ln 2
@@ -172,7 +172,7 @@ def roc_auc(
     Source: T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27:861-874,
     2006; for pairs, D. J. Hand and R. J. Till, "A Simple Generalisation of the Area Under the ROC
     Curve for Multiple Class Classification Problems", Machine Learning 45:171-186, 2001;
-    scikit-learn, `roc_auc_score`.
+    scikit-learn, ``roc_auc_score``.
 
     >>> from pellucid.train import metrics
     >>> metrics.roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])  # 3 of the 4 pairs are in order
@@ -206,10 +206,10 @@ def average_precision(
     Raises:
         ValueError: also for an unknown `average`.
 
-    Source: scikit-learn, `average_precision_score`.
+    Source: scikit-learn, ``average_precision_score``.
 
     >>> from pellucid.train import metrics
-    >>> round(metrics.average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]), 3)  # (1 + 2 / 3) / 2
+    >>> round(metrics.average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]), 3)
     0.833
     """
     true, scores = _pair(y_true, y_score)
@@ -232,7 +232,7 @@ def roc_curve(
         ValueError: also for a score that is NaN, and where no row, or every row, is positive.
 
     Source: T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27:861-874,
-    2006; scikit-learn, `roc_curve`.
+    2006; scikit-learn, ``roc_curve``.
 
     >>> from pellucid.train import metrics
     >>> curve = metrics.roc_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
@@ -267,7 +267,7 @@ def precision_recall_curve(
     Raises:
         ValueError: also for a score that is NaN, and where no row is positive.
 
-    Source: scikit-learn, `precision_recall_curve`.
+    Source: scikit-learn, ``precision_recall_curve``.
 
     >>> from pellucid.train import metrics
     >>> curve = metrics.precision_recall_curve([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.9])

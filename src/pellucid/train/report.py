@@ -143,7 +143,7 @@ def classification_report(
         ValueError: labels of bad shape, or names that are repeated, too few for the labels, or
             the name of an average.
 
-    Source: scikit-learn, `classification_report`.
+    Source: scikit-learn, ``classification_report``.
 
     >>> from pellucid import train
     >>> report = train.classification_report([0, 0, 1, 1], [0, 1, 1, 1], ["cat", "dog"], digits=2)
