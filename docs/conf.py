@@ -39,9 +39,10 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "DType", "Rate", "State")}
+ALIASES = ("Array", "ArrayLike", "DType", "FloatArray", "IntArray", "Rate", "State")
+autodoc_type_aliases = {name: name for name in ALIASES}  # shown as they are
 python_use_unqualified_type_names = True
-smartquotes = False  # they would change the primes of formulas
+smartquotes_action = "De"  # dashes and ellipses; quotes would change the primes of formulas
 napoleon_use_rtype = False
 napoleon_custom_sections = [("Args of a call", "params_style")]
 

@@ -422,7 +422,7 @@ class Model:
         """Return what is probably wrong with network, settings and data, without training.
 
         Passes a few rows forward and backward, tries a few updates on them, and looks at the data;
-        nothing has changed afterwards. Print it to read it. See `callbacks.Doctor` for the same in
+        nothing has changed afterwards. Print it to read it. See `Doctor` for the same in
         the course of training.
 
         Args:
