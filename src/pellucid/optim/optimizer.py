@@ -57,6 +57,10 @@ class Optimizer:
             at most this; after ``clip_value``. ``grad`` of the parameters keeps what backward
             computed in both cases. See `clip_by_global_norm` for what is not finite.
 
+    Raises:
+        ValueError: a setting is out of range, or a group sets what the optimiser does not have.
+        TypeError: parameters are given; they belong to `step`.
+
     >>> import numpy as np
     >>> import pellucid
     >>> from pellucid import optim

@@ -6,7 +6,8 @@ An optimiser takes one in place of a number and asks it in every step, so that n
 
 Steps are those of the optimiser: an epoch of N examples in batches of B has ceil(N / B) of them.
 Below, t = step - 1 is the number of steps taken before. Schedules can be multiplied by numbers and
-by each other. Any function of the step may stand for one.
+by each other. Any function of the step may stand for one. A setting that is out of range is a
+ValueError.
 
 A step may be a number, a NumPy array of numbers, as for a picture of the schedule, or an array of
 another backend: a schedule computes with it and never asks what it is.

@@ -44,6 +44,9 @@ class EarlyStopping(Callback):
         restore_best: whether to put the best weights back at the end.
         mode: whether the "min" or the "max" is best; by default the name tells.
 
+    Raises:
+        ValueError: a setting is out of range; or, in `Model.fit`, the history has no ``monitor``.
+
     >>> import numpy as np
     >>> from pellucid import nn, optim, train
     >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
@@ -119,6 +122,9 @@ class ReduceLROnPlateau(Callback):
         cooldown: how many epochs after a reduction do not count.
         min_lr: the rate is not lowered below this; rates of groups keep their ratio to it.
         mode: whether the "min" or the "max" is best; by default the name tells.
+
+    Raises:
+        ValueError: a setting is out of range; or, in `Model.fit`, the history has no ``monitor``.
 
     >>> import numpy as np
     >>> from pellucid import nn, optim, train
@@ -208,6 +214,9 @@ class Doctor(Callback):
     Args:
         rows: how many to pass through.
         report: whether to print the findings when training ends; without any it prints nothing.
+
+    Raises:
+        ValueError: ``rows`` is not a whole number of at least 2.
 
     >>> import numpy as np
     >>> from pellucid import nn, train

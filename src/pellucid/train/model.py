@@ -50,6 +50,10 @@ class Model:
             to such, ``{"layers.0.weight": nn.L1(1e-3), "head.*": nn.L2(1e-4)}``.
         constraint: a bound that holds after every update, such as ``nn.MaxNorm(3.0)``, alike.
 
+    Raises:
+        ValueError, TypeError: a name is unknown, or something is not what it should be; or the
+            network has no parameters, or a metric does not go with the loss.
+
     What else using it takes can be kept with it, for `save`: ``class_names``, a list;
     ``preprocessing``, such as a fitted `data.Standardizer`, a `data.CharVocabulary` or a dictionary
     of them, which the model does not apply by itself; and ``metadata``, a dictionary of notes.
