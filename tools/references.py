@@ -30,6 +30,7 @@ from sphinx.util.nodes import make_refnode
 
 CODE = re.compile(r"(``.*?``|(?::[\w:]+:)?`.*?`)", re.DOTALL)
 SIGNS = re.compile(r"([|*]|(?<=\w)_(?!\w))")
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 SPACES = ("pellucid", "nn", "optim", "data", "train", "viz", "persist", "interop", "scalar")
 
 
@@ -143,9 +144,26 @@ def escape(
     lines[:] = plain(lines)
 
 
+def named(
+    app: Sphinx, what: str, name: str, obj: object, options: object, takes: str, returns: str
+) -> tuple[str, ...]:
+    """Return a signature with types by their aliases, and an ellipsis for what a factory makes."""
+    parts = (takes, returns)
+    return tuple(part and ALIAS.sub(r"\1", part).replace("<factory>", "...") for part in parts)
+
+
+def skip(
+    app: Sphinx, what: str, name: str, obj: object, skipped: bool, options: object
+) -> bool | None:
+    """Leave out the fields of named tuples, which their class tells of; else decide nothing."""
+    return True if "Alias for field number" in (inspect.getdoc(obj) or "") else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.add_directive("objects", Objects)
     app.connect("autodoc-process-docstring", escape, priority=100)
+    app.connect("autodoc-process-signature", named)
+    app.connect("autodoc-skip-member", skip)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

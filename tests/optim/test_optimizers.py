@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -311,7 +312,40 @@ def test_a_rate_set_on_the_way_acts_at_once_and_is_checked() -> None:
     np.testing.assert_array_equal(p.data, 0.5)
 
 
-@pytest.mark.parametrize("given", [nn.Dense(2, 2, rng=0), [parameter(0.0, 1.0)]])
-def test_parameters_in_the_place_of_the_learning_rate(given: Any) -> None:
-    with pytest.raises(TypeError, match=r"lr to be a number or a schedule, got .*; .*step\("):
-        optim.Adam(given)
+GIVEN = [nn.Dense(2, 2, rng=0), [parameter(0.0, 1.0)], [{"params": [parameter(0.0, 1.0)]}]]
+
+
+class Halfway(optim.Optimizer):
+    """Goes a part of the way to 0; its first argument is no rate."""
+
+    def __init__(self, part: float = 0.5, lr: optim.Rate = 1.0) -> None:
+        self.part = part
+        super().__init__(lr)
+
+
+@pytest.mark.parametrize("given", [*GIVEN, iter(GIVEN[1])], ids=lambda given: type(given).__name__)
+@pytest.mark.parametrize("kind", [*optim.OPTIMIZERS.values(), Halfway])
+def test_parameters_as_the_first_argument_are_refused(kind: Any, given: Any) -> None:
+    """PyTorch's optimisers take them there; Python would speak of several values for lr."""
+    said = r"expected .*learning rate.*, got parameters \(.*\); .*step\(network\).* Model"
+    with pytest.raises(TypeError, match=said):
+        kind(given, lr=0.01)
+    with pytest.raises(TypeError, match=said):
+        kind(given)
+
+
+@pytest.mark.parametrize("given", GIVEN[:2])
+def test_parameters_named_as_the_learning_rate_are_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected .*learning rate.*, got parameters"):
+        optim.Adam(lr=given)
+
+
+def test_other_first_arguments_beside_a_rate_are_as_python_has_them() -> None:
+    assert Halfway(0.25, lr=0.5).part == 0.25
+    with pytest.raises(TypeError, match="multiple values for argument 'lr'"):
+        optim.Adam(0.1, lr=0.1)  # type: ignore[misc]
+
+
+def test_what_an_optimizer_takes_is_shown_as_it_is() -> None:
+    assert [*inspect.signature(optim.Adam).parameters] == ["lr", "b1", "b2", "eps", "common"]
+    assert [*inspect.signature(Halfway).parameters] == ["part", "lr"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -48,6 +49,29 @@ def test_signs_of_formulas_are_escaped_and_code_is_not() -> None:
 def test_code_may_go_on_in_the_next_line_and_signs_may_follow_it() -> None:
     lines = ["W ``(a,", "*b)``: |W|, b ``(*c,)``"]
     assert references.plain(lines) == ["W ``(a,", r"*b)``: \|W\|, b ``(*c,)``"]
+
+
+def test_code_may_go_on_in_the_next_line() -> None:
+    lines = ["sum_ of ``(x,", "*rest)`` or ``__iter__``, mean_"]
+    assert references.plain(lines) == [r"sum\_ of ``(x,", r"*rest)`` or ``__iter__``, mean\_"]
+
+
+def test_a_signature_calls_types_by_their_names() -> None:
+    takes = "(y: TypeAliasForwardRef('ArrayLike') | None = None, logs: dict = <factory>)"
+    shown = "(y: ArrayLike | None = None, logs: dict = ...)"
+    assert references.named(*[None] * 5, takes, "float") == (shown, "float")
+    assert references.named(*[None] * 5, None, None) == (None, None)
+
+
+def test_fields_of_a_named_tuple_are_left_to_its_class() -> None:
+    class Pair(NamedTuple):
+        """Two numbers."""
+
+        x: float
+        y: float = 0.0
+
+    assert references.skip(None, "class", "x", Pair.x, False, None) is True
+    assert references.skip(None, "class", "count", Pair.count, False, None) is None
 
 
 def test_an_indented_block_is_shown_as_it_stands() -> None:

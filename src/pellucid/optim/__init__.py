@@ -52,7 +52,15 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def optimizer(choice: str | Optimizer) -> Optimizer:
-    """Return an optimiser by name, with its defaults, or as given."""
+    """Return an optimiser by name, with its defaults, or as given.
+
+    Raises:
+        ValueError: there is no optimiser of that name; close ones are listed.
+
+    >>> from pellucid import optim
+    >>> optim.optimizer("adam")
+    Adam(lr=0.001, b1=0.9, b2=0.999, eps=1e-08)
+    """
     if isinstance(choice, Optimizer):
         return choice
     if choice not in OPTIMIZERS:

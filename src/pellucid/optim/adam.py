@@ -20,7 +20,16 @@ class Adam(Optimizer):
         b1: decay of the mean of gradients, in [0, 1).
         b2: decay of the mean of squared gradients, in [0, 1).
         eps: keeps the division finite where gradients are 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w = pellucid.Tensor(np.zeros(2), requires_grad=True)
+    >>> w.grad = np.array([0.01, -100.0])
+    >>> optim.Adam(0.1).step([w])
+    >>> w.numpy().round(3).tolist()  # the first step is lr, whatever the scale
+    [-0.1, 0.1]
     """
 
     def __init__(
@@ -84,7 +93,16 @@ class AdamW(Adam):
         b2: decay of the mean of squared gradients, in [0, 1).
         eps: keeps the division finite where gradients are 0.
         weight_decay: strength of the pull towards 0, of at least 0; the paper tunes it.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w = pellucid.Tensor(np.ones(2), requires_grad=True)
+    >>> w.grad = np.array([0.0, 100.0])
+    >>> optim.AdamW(0.1, weight_decay=0.5).step([w])
+    >>> w.numpy().round(3).tolist()  # the decay, 0.1 * 0.5 * 1, is the same for both
+    [0.95, 0.85]
     """
 
     def __init__(
@@ -125,7 +143,17 @@ class Nadam(Adam):
         b2: decay of the mean of squared gradients, in [0, 1).
         eps: keeps the division finite where gradients are 0.
         psi: how quickly momentum grows, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w, optimizer = pellucid.Tensor([0.0], requires_grad=True), optim.Nadam(0.1)
+    >>> for _ in range(200):
+    ...     w.grad = None
+    ...     ((w - 3) ** 2).sum().backward()
+    ...     optimizer.step([w])
+    >>> round(w.item(), 2)
+    3.0
     """
 
     def __init__(

@@ -19,7 +19,19 @@ class Adagrad(Optimizer):
     Args:
         lr: learning rate.
         eps: keeps the division finite where all gradients were 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w, optimizer = pellucid.Tensor([0.0], requires_grad=True), optim.Adagrad(0.1)
+    >>> for _ in range(3):
+    ...     w.grad = np.ones(1)  # the same slope in every step
+    ...     optimizer.step([w])
+    ...     print(round(w.item(), 3))
+    -0.1
+    -0.171
+    -0.228
     """
 
     def __init__(self, lr: Rate = 0.01, eps: float = 1e-10, **common: Unpack[Common]) -> None:
@@ -56,7 +68,16 @@ class Adadelta(Optimizer):
         lr: learning rate; 1 in the paper.
         rho: decay of both means, in [0, 1).
         eps: starts the first move, and keeps the division finite where gradients are 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w = pellucid.Tensor(np.zeros(2), requires_grad=True)
+    >>> w.grad = np.array([1.0, 100.0])
+    >>> optim.Adadelta().step([w])
+    >>> w.numpy().round(4).tolist()  # moves begin small, and grow
+    [-0.0045, -0.0045]
     """
 
     def __init__(
@@ -101,7 +122,16 @@ class RMSprop(Optimizer):
         eps: keeps the division finite where gradients are 0.
         momentum: how much of the last move is kept, in [0, 1).
         centered: whether to divide by the standard deviation.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w = pellucid.Tensor(np.zeros(2), requires_grad=True)
+    >>> w.grad = np.array([0.01, 100.0])
+    >>> optim.RMSprop(0.1, rho=0.75).step([w])
+    >>> w.numpy().round(3).tolist()  # 0.1 * g / sqrt(0.25 g^2)
+    [-0.2, -0.2]
     """
 
     def __init__(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -53,9 +54,33 @@ def learning_rate(value: Any) -> Rate:
             f"expected lr to be a number or a schedule, got the class {value.__name__}; did you "
             f"mean {value.__name__}(...)?"
         )
-    if tree.find(value, Tensor):
-        raise TypeError(
-            f"expected lr to be a number or a schedule, got parameters (a "
-            f"{type(value).__name__}); leave them out here: step(network) says what is to be moved"
-        )
+    refuse_parameters(value)
     return value if callable(value) else positive("lr", value, "try 0.001 to 0.1")
+
+
+def refuse_parameters(value: Any) -> None:
+    """Refuse what other libraries hand to a new optimiser, in the place of its settings."""
+    if isinstance(value, Iterator) or tree.find(value, Tensor):
+        raise TypeError(
+            f"expected settings of an optimizer, the learning rate first, got parameters (a "
+            f"{type(value).__name__}); leave them out here: optimizer.step(network) says what is "
+            "to be moved, and Model does so by itself"
+        )
+
+
+Init = TypeVar("Init", bound=Callable[..., None])
+
+
+def without_parameters(init: Init) -> Init:
+    """Return an optimiser's ``__init__`` that refuses parameters as its first argument.
+
+    ``Adam(network.parameters(), lr=0.1)`` would else be told of several values for lr.
+    """
+
+    @wraps(init)
+    def checked(self: Any, *arguments: Any, **settings: Any) -> None:
+        if arguments:
+            refuse_parameters(arguments[0])
+        init(self, *arguments, **settings)
+
+    return cast(Init, checked)

@@ -20,6 +20,14 @@ def clip_by_value(gradients: Mapping[str, Array], limit: float) -> dict[str, Arr
 
     Infinity is cut like any large number, NaN stays. The arrays given are not changed. Goodfellow,
     Bengio and Courville, Deep Learning, 2016, section 10.11.1.
+
+    Raises:
+        ValueError: the limit is not a positive number.
+
+    >>> import numpy as np
+    >>> from pellucid import optim
+    >>> optim.clip_by_value({"weight": np.array([-3.0, 0.5, 2.0])}, 1.0)["weight"].tolist()
+    [-1.0, 0.5, 1.0]
     """
     limit = positive("limit", limit, "try 1.0")
     return {path: namespace(g).clip(g, min=-limit, max=limit) for path, g in gradients.items()}
@@ -37,6 +45,13 @@ def clip_by_global_norm(
 
     Raises:
         ValueError: there is no gradient, or the limit is not a positive number.
+
+    >>> import numpy as np
+    >>> from pellucid import optim
+    >>> gradients = {"weight": np.array([3.0]), "bias": np.array([4.0])}
+    >>> clipped, norm = optim.clip_by_global_norm(gradients, 2.5)
+    >>> float(norm), clipped["weight"].tolist(), clipped["bias"].tolist()
+    (5.0, [1.5], [2.0])
     """
     limit = positive("limit", limit, "try 1.0")
     norm = global_norm(gradients.values())

@@ -34,6 +34,13 @@ class Group:
     Raises:
         TypeError: ``which`` is neither.
         ValueError: no setting is given, or ``lr`` is not a rate.
+
+    >>> from pellucid import nn, optim
+    >>> network = nn.Sequential(nn.Dense(4, 8, "relu"), nn.Dense(8, 2), rng=0)
+    >>> frozen = optim.Group("layers.0.*", lr=0.0)
+    >>> optimizer = optim.SGD(0.1, groups=[frozen])
+    >>> [path for path, p in network.named_parameters().items() if frozen.holds(path, p)]
+    ['layers.0.weight', 'layers.0.bias']
     """
 
     def __init__(self, which: Which, **settings: Any) -> None:
@@ -72,10 +79,15 @@ def no_decay_on_vectors() -> Group:
     """Return the group of all parameters with fewer than two axes, without weight decay.
 
     These are biases and the scales and shifts of normalisation; those of a `LayerNorm` over several
-    axes have as many, and want a group of their own. Decay is meant to keep the slopes
-    of a network small; pulling these towards 0 is usually of no use::
+    axes have as many, and want a group of their own. Decay is meant to keep the slopes of a network
+    small; pulling these towards 0 is usually of no use.
 
-        optim.AdamW(1e-3, weight_decay=0.01, groups=[optim.no_decay_on_vectors()])
+    >>> from pellucid import nn, optim
+    >>> group = optim.no_decay_on_vectors()
+    >>> optimizer = optim.AdamW(1e-3, weight_decay=0.01, groups=[group])
+    >>> layer = nn.Dense(4, 2, rng=0)
+    >>> {path: group.holds(path, p) for path, p in layer.named_parameters().items()}
+    {'weight': False, 'bias': True}
     """
     return Group(is_vector, weight_decay=0.0)
 

@@ -22,7 +22,16 @@ class Lion(Optimizer):
         b1: weight of m in the step, in [0, 1).
         b2: decay of m, in [0, 1).
         weight_decay: strength of the decoupled pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w = pellucid.Tensor([0.0, 0.0], requires_grad=True)
+    >>> w.grad = np.array([0.01, -100.0])
+    >>> optim.Lion(0.5).step([w])
+    >>> w.tolist()
+    [-0.5, 0.5]
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from pellucid.autograd import Tensor
 from pellucid.compiler.cells import Cell
 from pellucid.errors import ShapeError
 from pellucid.optim import groups as grouping
-from pellucid.optim.checks import Rate, is_number, learning_rate, positive
+from pellucid.optim.checks import Rate, is_number, learning_rate, positive, without_parameters
 from pellucid.optim.clipping import clip_by_global_norm, clip_by_value
 from pellucid.optim.groups import Group
 
@@ -56,6 +56,22 @@ class Optimizer:
         clip_norm: scale all gradients of a step so that their norm over all parameters together is
             at most this; after ``clip_value``. ``grad`` of the parameters keeps what backward
             computed in both cases. See `clip_by_global_norm` for what is not finite.
+
+    Raises:
+        ValueError: a setting is out of range, or a group sets what the optimiser does not have.
+        TypeError: parameters are given; they belong to `step`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> class SignDescent(optim.Optimizer):
+    ...     def update(self, param, grad, state, step):
+    ...         return param - self.rate() * np.sign(grad), state
+    >>> w = pellucid.Tensor([3.0, -5.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> SignDescent(0.5).step([w])
+    >>> w.tolist()
+    [2.5, -4.5]
     """
 
     def __init__(
@@ -85,6 +101,11 @@ class Optimizer:
             variant.check()
             settings = {name: getattr(variant, name) for name in group.settings}
             self.groups[i] = Group(group.which, **settings)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = without_parameters(cls.__init__)  # type: ignore[method-assign]
 
     # what each optimiser defines
 

@@ -6,7 +6,8 @@ An optimiser takes one in place of a number and asks it in every step, so that n
 
 Steps are those of the optimiser: an epoch of N examples in batches of B has ceil(N / B) of them.
 Below, t = step - 1 is the number of steps taken before. Schedules can be multiplied by numbers and
-by each other. Any function of the step may stand for one.
+by each other. Any function of the step may stand for one. A setting that is out of range is a
+ValueError.
 
 A step may be a number, a NumPy array of numbers, as for a picture of the schedule, or an array of
 another backend: a schedule computes with it and never asks what it is.
@@ -24,7 +25,16 @@ from pellucid.optim.checks import Rate, at_least_0, is_number, positive, whole
 
 
 class Schedule:
-    """The base of schedules; each defines ``__call__(step)`` by its equation."""
+    """The base of schedules; each defines ``__call__(step)`` by its equation.
+
+    >>> from pellucid.optim import schedules
+    >>> class InverseRoot(schedules.Schedule):
+    ...     def __call__(self, step):
+    ...         return 0.1 / step**0.5
+    >>> rate = 2 * InverseRoot()
+    >>> [rate(step) for step in (1, 4, 16)]
+    [0.2, 0.1, 0.05]
+    """
 
     def __call__(self, step: Any) -> Any:
         """Return the rate of a step, counted from 1."""
@@ -45,6 +55,11 @@ class Constant(Schedule):
 
     Args:
         lr: the rate, of at least 0.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Constant(0.1)
+    >>> [round(rate(step), 3) for step in range(1, 4)]
+    [0.1, 0.1, 0.1]
     """
 
     def __init__(self, lr: float) -> None:
@@ -61,6 +76,11 @@ class InverseTime(Schedule):
     Args:
         lr: the first rate.
         decay: after 1 / decay steps the rate is half the first.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.InverseTime(1.0, decay=0.5)
+    >>> [round(rate(step), 3) for step in (1, 3, 7)]
+    [1.0, 0.5, 0.25]
     """
 
     def __init__(self, lr: float, decay: float) -> None:
@@ -81,6 +101,11 @@ class Step(Schedule):
         lr: the first rate.
         every: how many steps each rate lasts.
         factor: what one is multiplied by to give the next.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Step(1.0, every=2)
+    >>> [round(rate(step), 3) for step in range(1, 6)]
+    [1.0, 1.0, 0.1, 0.1, 0.01]
     """
 
     def __init__(self, lr: float, every: int, factor: float = 0.1) -> None:
@@ -102,6 +127,11 @@ class MultiStep(Schedule):
         lr: the first rate.
         milestones: after how many steps the rate is multiplied, in rising order.
         factor: by what.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.MultiStep(1.0, milestones=[1, 4])
+    >>> [round(rate(step), 3) for step in range(1, 6)]
+    [1.0, 0.1, 0.1, 0.1, 0.01]
     """
 
     def __init__(self, lr: float, milestones: Sequence[int], factor: float = 0.1) -> None:
@@ -127,6 +157,11 @@ class Exponential(Schedule):
         lr: the first rate.
         factor: what the rate is multiplied by in ``every`` steps.
         every: for example the steps of an epoch.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Exponential(1.0, factor=0.25, every=2)
+    >>> [round(rate(step), 3) for step in range(1, 5)]
+    [1.0, 0.5, 0.25, 0.125]
     """
 
     def __init__(self, lr: float, factor: float, every: int = 1) -> None:
@@ -150,6 +185,11 @@ class Polynomial(Schedule):
         steps: after how many the rate is ``end``.
         power: 1 is a straight line; above it the rate falls quickly first.
         end: the last rate.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Polynomial(1.0, steps=4, power=2)
+    >>> [rate(step) for step in range(1, 6)]
+    [1.0, 0.5625, 0.25, 0.0625, 0.0]
     """
 
     def __init__(self, lr: float, steps: int, power: float = 1.0, end: float = 0.0) -> None:
@@ -173,6 +213,11 @@ class Linear(Schedule):
         lr: the first rate, of at least 0.
         end: the last rate, of at least 0.
         steps: after how many the rate is ``end``.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Linear(0.0, 1.0, steps=4)
+    >>> [round(rate(step), 3) for step in range(1, 7)]
+    [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
     def __init__(self, lr: float, end: float, steps: int) -> None:
@@ -195,6 +240,11 @@ class Cosine(Schedule):
         lr: the first rate.
         steps: after how many the rate is ``end``.
         end: the last rate.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Cosine(1.0, steps=4)
+    >>> [round(rate(step), 3) for step in range(1, 7)]
+    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
     def __init__(self, lr: float, steps: int, end: float = 0.0) -> None:
@@ -218,6 +268,11 @@ class CosineRestarts(Schedule):
         period: the steps of the first cycle.
         growth: how many times as long each cycle is as the one before, a whole number.
         end: what the rate falls to within a cycle.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.CosineRestarts(1.0, period=2, growth=2)
+    >>> [round(rate(step), 3) for step in range(1, 8)]
+    [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
     """
 
     def __init__(self, lr: float, period: int, growth: int = 1, end: float = 0.0) -> None:
@@ -251,6 +306,11 @@ class OneCycle(Schedule):
         warm: share of the steps on the way up, in (0, 1).
         start: how many times lower than ``lr`` the first rate is.
         end: how many times lower than the first rate the last one is.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.OneCycle(1.0, steps=10, warm=0.5)
+    >>> [round(rate(step), 3) for step in (1, 5, 10)]
+    [0.04, 1.0, 0.0]
     """
 
     def __init__(
@@ -285,6 +345,11 @@ class Product(Schedule):
     Args:
         first: a schedule, any function of the step, or a number.
         second: likewise.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Linear(1.0, 0.0, steps=4) * schedules.Constant(0.1)
+    >>> [round(rate(step), 3) for step in range(1, 6)]
+    [0.1, 0.075, 0.05, 0.025, 0.0]
     """
 
     def __init__(self, first: Rate, second: Rate) -> None:
@@ -304,6 +369,11 @@ class Chain(Schedule):
     Args:
         schedules: at least two schedules, functions of the step, or numbers.
         boundaries: the last step of each but the last, in rising order.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.Chain([0.1, schedules.Linear(0.1, 0.0, steps=2)], boundaries=[3])
+    >>> [round(rate(step), 3) for step in range(1, 7)]
+    [0.1, 0.1, 0.1, 0.1, 0.05, 0.0]
     """
 
     def __init__(self, schedules: Sequence[Rate], boundaries: Sequence[int]) -> None:
@@ -333,6 +403,11 @@ class WarmUp(Schedule):
     Args:
         steps: how many to rise in.
         then: the schedule after them, whose steps count from 1 again; or a number.
+
+    >>> from pellucid.optim import schedules
+    >>> rate = schedules.WarmUp(3, schedules.Cosine(1.0, steps=2))
+    >>> [round(rate(step), 3) for step in range(1, 7)]
+    [0.25, 0.5, 0.75, 1.0, 0.5, 0.0]
     """
 
     def __init__(self, steps: int, then: Rate) -> None:

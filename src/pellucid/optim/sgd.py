@@ -25,7 +25,15 @@ class SGD(Optimizer):
         momentum: how much of the last step is kept, in [0, 1).
         nesterov: whether to look ahead; needs momentum.
         weight_decay: strength of the pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w = pellucid.Tensor([1.0], requires_grad=True)
+    >>> (w * w).sum().backward()  # the gradient is 2 w = 2
+    >>> optim.SGD(0.25).step([w])
+    >>> w.tolist()
+    [0.5]
     """
 
     def __init__(
@@ -76,7 +84,19 @@ class Momentum(SGD):
         lr: learning rate.
         momentum: how much of the last step is kept, in [0, 1).
         weight_decay: strength of the decoupled pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w, optimizer = pellucid.Tensor([0.0], requires_grad=True), optim.Momentum(0.1)
+    >>> for _ in range(3):
+    ...     w.grad = np.ones(1)  # the same slope in every step
+    ...     optimizer.step([w])
+    ...     print(round(w.item(), 3))
+    -0.1
+    -0.29
+    -0.561
     """
 
     def __init__(
@@ -99,7 +119,19 @@ class Nesterov(SGD):
         lr: learning rate.
         momentum: how much of the last step is kept, in (0, 1).
         weight_decay: strength of the decoupled pull towards 0, of at least 0.
-        common: see `Optimizer`.
+        common: ``groups``, ``clip_value`` and ``clip_norm``; see `Optimizer`.
+
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from pellucid import optim
+    >>> w, optimizer = pellucid.Tensor([0.0], requires_grad=True), optim.Nesterov(0.1)
+    >>> for _ in range(3):
+    ...     w.grad = np.ones(1)  # the same slope in every step
+    ...     optimizer.step([w])
+    ...     print(round(w.item(), 3))
+    -0.19
+    -0.461
+    -0.805
     """
 
     def __init__(

@@ -43,6 +43,18 @@ class EarlyStopping(Callback):
         min_delta: how much better a value must be to count as an improvement.
         restore_best: whether to put the best weights back at the end.
         mode: whether the "min" or the "max" is best; by default the name tells.
+
+    Raises:
+        ValueError: a setting is out of range; or, in `Model.fit`, the history has no ``monitor``.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, optim, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
+    >>> stopping = train.EarlyStopping(patience=2, min_delta=10.0)
+    >>> history = model.fit(x, 3 * x, epochs=9, callbacks=[stopping], verbose=False)
+    >>> history.epochs, history.stopped
+    (3, 'loss has not improved since epoch 1')
     """
 
     def __init__(
@@ -110,6 +122,18 @@ class ReduceLROnPlateau(Callback):
         cooldown: how many epochs after a reduction do not count.
         min_lr: the rate is not lowered below this; rates of groups keep their ratio to it.
         mode: whether the "min" or the "max" is best; by default the name tells.
+
+    Raises:
+        ValueError: a setting is out of range; or, in `Model.fit`, the history has no ``monitor``.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, optim, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
+    >>> plateau = train.ReduceLROnPlateau(patience=2, min_delta=10.0)
+    >>> history = model.fit(x, 3 * x, epochs=4, callbacks=[plateau], verbose=False)
+    >>> [round(rate, 3) for rate in history["lr"]]
+    [0.1, 0.1, 0.1, 0.01]
     """
 
     def __init__(
@@ -190,6 +214,18 @@ class Doctor(Callback):
     Args:
         rows: how many to pass through.
         report: whether to print the findings when training ends; without any it prints nothing.
+
+    Raises:
+        ValueError: ``rows`` is not a whole number of at least 2.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse")
+    >>> doctor = train.Doctor(report=False)
+    >>> history = model.fit(1000 * x, 3 * x, epochs=2, callbacks=[doctor], verbose=False)
+    >>> "unscaled-inputs" in doctor.findings.kinds
+    True
     """
 
     def __init__(self, rows: int = 64, report: bool = True) -> None:

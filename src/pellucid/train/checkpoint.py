@@ -69,6 +69,20 @@ class Checkpoint(Callback):
         ValueError: a number is out of range.
         CheckpointError: in `fit`, before anything is trained: the folder has checkpoints, and
             training does not go on from them.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from pellucid import nn, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for epochs in (2, 5):  # as if training had been ended after 2 of them
+    ...         model = train.Model(nn.Dense(1, 1, rng=0), "mse")
+    ...         saved = train.Checkpoint(folder)
+    ...         history = model.fit(
+    ...             x, 3 * x, epochs=epochs, callbacks=[saved], resume=folder, verbose=False
+    ...         )
+    >>> history.epochs, model.optimizer.steps
+    (5, 5)
     """
 
     every_batch = False

@@ -29,6 +29,18 @@ class Run:
     fault, ended training; ``anomaly`` which operation made what is not finite. ``state`` returns
     what a checkpoint keeps of the run between two updates, and ``resumed`` is the folder of those
     it goes on from.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, optim, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
+    >>> class Enough(train.Callback):
+    ...     def on_epoch_end(self, run):
+    ...         if run.logs["loss"] < 1.0:
+    ...             run.stop("the loss is below 1")
+    >>> history = model.fit(x, 3 * x, epochs=100, callbacks=[Enough()], verbose=False)
+    >>> history.stopped, history["loss"][-1] < 1.0 < history["loss"][-2]
+    ('the loss is below 1', True)
     """
 
     network: Module
@@ -77,6 +89,19 @@ class Callback(Protocol):
     may say when at the latest.
 
     Checkpoints keep what `state_dict` returns: all attributes, unless a callback says otherwise.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse")
+    >>> class Report(train.Callback):
+    ...     def on_epoch_end(self, run):
+    ...         print(f"epoch {run.epoch} of {run.epochs}: {run.updates} updates")
+    >>> history = model.fit(
+    ...     x, 3 * x, epochs=2, batch_size=5, callbacks=[Report()], verbose=False
+    ... )
+    epoch 1 of 2: 4 updates
+    epoch 2 of 2: 8 updates
     """
 
     every_batch: bool = True

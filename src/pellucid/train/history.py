@@ -29,6 +29,13 @@ class History(Mapping[str, list[float]]):
     ``stopped`` says why training ended before the last epoch; it is empty if it did not.
     ``anomaly`` tells what made a number that is not finite, if that ended it. ``lower``
     names the values, beside losses and errors, that are better when they are smaller.
+
+    >>> from pellucid import train
+    >>> history = train.History({"loss": [0.9, 0.5, 0.3], "val_loss": [0.8, 0.6, 0.7]})
+    >>> history
+    History(3 epochs: loss=0.3, val_loss=0.7)
+    >>> history["val_loss"][history.best_epoch() - 1]
+    0.6
     """
 
     def __init__(

@@ -1,9 +1,14 @@
-"""Metrics by name, as the training loop knows them.
+"""Metrics: how good predictions are, as functions, and by the names that `Model` takes.
 
-The functions themselves are in `scores` (of classes, of values) and `ranking` (of probabilities).
+Every function takes ``(y_true, y_pred)``, in that order, and optional weights of rows (n,); it
+equals scikit-learn's, and computes in float64. Labels are integers (n,), or 0 and 1 (n, k) where a
+row may have several of k labels. Values are real numbers (n,) or (n, k), whose k outputs count
+equally. Scores, such as probabilities, are (n, k), one column a class or label, or (n,), those of
+class 1 of two. TypeError answers a wrong dtype, ValueError a wrong shape, an empty array, or
+weights that are negative, not finite or all zero.
 
-Every one takes `(y_true, y_pred)`, in that order, and is computed once over all the predictions of
-an epoch, never averaged over batches.
+The training loop computes a metric once, over all the predictions of an epoch, and never averages
+over batches. Functions of labels and values are in `scores.py`, those of scores in `ranking.py`.
 """
 
 from __future__ import annotations
@@ -82,15 +87,25 @@ Needs: TypeAlias = Literal["labels", "values", "scores"]
 class Metric:
     """A named score as the training loop needs to know it.
 
-    `function(y_true, y_pred)` returns one number; it is also given `sample_weight=` when there
-    are weights. `needs` says what the loop hands over: "labels", integer classes (n,) on both
+    ``function(y_true, y_pred)`` returns one number; it is also given ``sample_weight=`` when there
+    are weights. ``needs`` says what the loop hands over: "labels", integer classes (n,) on both
     sides, or 0 and 1 (n, k) for k > 1 yes-or-no outputs; "scores", such classes against the
     probabilities of the network, (n,) or (n, k); or "values", the targets and the outputs of the
     network as they are.
 
     Raises:
-        TypeError: `function` cannot be called.
-        ValueError: the name is empty, or `needs` is none of the three.
+        TypeError: ``function`` cannot be called.
+        ValueError: the name is empty, or ``needs`` is none of the three.
+
+    >>> import numpy as np
+    >>> from pellucid.train import metrics
+    >>> def largest_error(y_true, y_pred):
+    ...     return np.abs(np.subtract(y_true, y_pred)).max()
+    >>> metric = metrics.Metric(
+    ...     "largest_error", largest_error, needs="values", higher_is_better=False
+    ... )
+    >>> metric([1.0, 2.0, 3.0], [1.0, 2.5, 3.0])
+    0.5
     """
 
     name: str
@@ -135,6 +150,11 @@ def in_unit(name: str, score: Callable[..., float], scale: float) -> Metric:
     """Return an error, such as `mae`, of targets divided by ``scale`` in the unit they had before.
 
     It is better when lower.
+
+    >>> from pellucid.train import metrics
+    >>> metric = metrics.in_unit("mae in metres", metrics.mae, scale=1000.0)  # from km
+    >>> metric([1.0, 2.0], [1.5, 2.5])
+    500.0
     """
     return Metric(name, partial(rescaled, score=score, scale=scale), "values", False)
 
@@ -194,6 +214,11 @@ def get(metric: str | Metric | Callable[..., float]) -> Metric:
             that needs more arguments or returns more than a number.
         ValueError: an unknown name (close ones are listed), a tolerance that is no number, or the
             top 0.
+
+    >>> from pellucid.train import metrics
+    >>> metric = metrics.get("mae")
+    >>> metric([1.0, 2.0], [1.5, 2.5]), metric.higher_is_better
+    (0.5, False)
     """
     if isinstance(metric, Metric):
         return metric

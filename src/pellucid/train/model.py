@@ -41,18 +41,40 @@ class Model:
         network: the module to train.
         loss: a loss, or its name: "cross_entropy", "bce", "mse", ...; see `nn.LOSSES`.
         optimizer: an optimiser, or its name: "adam", "sgd", ...
-        metrics: names ("accuracy", "f1", "r2", ...), metrics, or named functions ``(y_true,
-            y_pred)``; each is computed once over all predictions of an epoch, never averaged over
-            batches. Several yes-or-no outputs are scored as scikit-learn scores multi-label
-            answers: "accuracy" wants all of a row's right.
+        metrics: names ("accuracy", "f1", "r2", ...), metrics, or named functions
+            ``(y_true, y_pred)``; each is computed once over all predictions of an epoch, never
+            averaged over batches. Several yes-or-no outputs are scored as scikit-learn scores
+            multi-label answers: "accuracy" wants all of a row's right. See `metrics.get`.
         penalty: a cost of large weights, such as ``nn.L2(1e-4)``, for all weights (parameters of
             two axes or more: not biases, nor the gains of normalisation); or a mapping from paths
             to such, ``{"layers.0.weight": nn.L1(1e-3), "head.*": nn.L2(1e-4)}``.
         constraint: a bound that holds after every update, such as ``nn.MaxNorm(3.0)``, alike.
 
+    Raises:
+        ValueError, TypeError: a name is unknown, or something is not what it should be; or the
+            network has no parameters, or a metric does not go with the loss.
+
     What else using it takes can be kept with it, for `save`: ``class_names``, a list;
     ``preprocessing``, such as a fitted `data.Standardizer`, a `data.CharVocabulary` or a dictionary
     of them, which the model does not apply by itself; and ``metadata``, a dictionary of notes.
+
+    >>> import tempfile
+    >>> from pellucid import data, nn, optim, train
+    >>> blobs = data.split(data.blobs(400, centers=3, seed=1), test=0.25, seed=0)
+    >>> network = nn.Sequential(nn.Dense(2, 16, "relu"), nn.Dense(16, 3), rng=0)
+    >>> adam = optim.Adam(0.01)
+    >>> model = train.Model(network, "cross_entropy", adam, metrics=["accuracy"])
+    >>> x, y = blobs.train.x, blobs.train.y
+    >>> history = model.fit(x, y, epochs=20, validation_split=0.2, seed=0, verbose=False)
+    >>> history["loss"][-1] < 0.1 * history["loss"][0]
+    True
+    >>> model.evaluate(blobs.test.x, blobs.test.y)["accuracy"]
+    1.0
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/blobs.safetensors")
+    ...     again = train.Model.load(f"{folder}/blobs.safetensors")
+    >>> again.predict_classes(blobs.test.x[:5]).tolist() == blobs.test.y[:5].tolist()
+    True
     """
 
     def __init__(
@@ -127,9 +149,9 @@ class Model:
         is the rate of an epoch's last update, where a schedule or a callback may change it.
 
         Args:
-            x: examples ``(N, ...)``; or, without y, what brings batches ``(x, y)`` or ``(x, y,
-                sample_weight)`` anew in every epoch: something with ``__iter__``, or a function
-                that returns an iterator.
+            x: examples ``(N, ...)``; or, without y, what brings batches ``(x, y)`` or
+                ``(x, y, sample_weight)`` anew in every epoch: something with ``__iter__``, or a
+                function that returns an iterator.
             y: one target an example, as the loss takes it.
             epochs: passes over the data.
             batch_size: examples a batch; 32 by default, and never more than there are.
@@ -151,11 +173,20 @@ class Model:
             resume: the folder of a `Checkpoint`: go on from the newest in it, bit for bit, up to
                 ``epochs`` in all; begin where there is none yet.
             seed: of the order of examples, the split and dropout.
-            verbose: see `progress`.
+            verbose: False is silent, "bar" a live bar, "lines" one line an epoch; "auto" or True a
+                bar where the output is a terminal, and lines where it is not.
 
         Raises:
             ValueError, TypeError: the data or a setting is not usable, or the checkpoint is of
                 another training; nothing was trained then.
+
+        >>> import numpy as np
+        >>> from pellucid import nn, optim, train
+        >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+        >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
+        >>> history = model.fit(x, 3 * x + 1, epochs=100, seed=0, verbose=False)
+        >>> model.predict([[2.0]]).round(2).tolist()
+        [[7.0]]
         """
         positive("epochs", epochs)
         positive("accumulate", accumulate)
@@ -337,6 +368,16 @@ class Model:
             input_shape: shape of one example; by default that of the data seen last, or what the
                 first `Dense` layer takes.
             batch_size: examples whose activations are counted.
+
+        >>> from pellucid import nn, train
+        >>> train.Model(nn.Sequential(nn.Dense(2, 3), rng=0), "cross_entropy").summary()
+        path      layer        output  parameters  FLOPs forward  backward  activations
+        -------------------------------------------------------------------------------
+        layers.0  Dense(2, 3)  (N, 3)           9             15        15        768 B
+        -------------------------------------------------------------------------------
+        parameters: 9
+        FLOPs for one example: 15 forward, 15 backward
+        activations of a batch of 32: 768 B
         """
         shape = tuple(input_shape) if input_shape is not None else self.input_shape
         return summarise(self.network, shape, batch_size)
@@ -385,7 +426,7 @@ class Model:
         """Return what is probably wrong with network, settings and data, without training.
 
         Passes a few rows forward and backward, tries a few updates on them, and looks at the data;
-        nothing has changed afterwards. Print it to read it. See `callbacks.Doctor` for the same in
+        nothing has changed afterwards. Print it to read it. See `Doctor` for the same in
         the course of training.
 
         Args:

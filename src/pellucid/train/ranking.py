@@ -45,6 +45,12 @@ class RocCurve(NamedTuple):
 
     Point i is of calling every row positive whose score is at least `thresholds[i]`; the first
     threshold is infinity. All float64 (m,), thresholds falling.
+
+    >>> import numpy as np
+    >>> from pellucid.train import metrics
+    >>> fpr, tpr, thresholds = metrics.roc_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> float(np.trapezoid(tpr, fpr))  # the area under it is roc_auc
+    0.75
     """
 
     fpr: FloatArray
@@ -57,6 +63,13 @@ class PrecisionRecallCurve(NamedTuple):
 
     Point i is of calling every row positive whose score is at least `thresholds[i]`, thresholds
     rising; the last point, precision 1 at recall 0, has no threshold.
+
+    >>> from pellucid.train import metrics
+    >>> curve = metrics.precision_recall_curve([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.9])
+    >>> for p, r, least in zip(curve.precision, curve.recall, curve.thresholds):
+    ...     if p >= 0.9:
+    ...         print(f"scores of {least} and more: precision {p}, recall {r}")
+    scores of 0.9 and more: precision 1.0, recall 0.5
     """
 
     precision: FloatArray
@@ -75,7 +88,12 @@ def top_k_accuracy(
     Raises:
         ValueError: also for a k below 1.
 
-    Source: scikit-learn, `top_k_accuracy_score`.
+    Source: scikit-learn, ``top_k_accuracy_score``.
+
+    >>> from pellucid.train import metrics
+    >>> scores = [[0.5, 0.3, 0.2]] * 4  # class 0 first, then class 1
+    >>> metrics.top_k_accuracy([0, 1, 2, 2], scores, k=2)
+    0.5
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k: expected a whole number of at least 1, got {k!r}; pass for example 5")
@@ -106,7 +124,11 @@ def log_loss(
         ValueError: also for probabilities outside [0, 1], or for classes that do not sum to 1.
 
     Source: C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3;
-    scikit-learn, `log_loss`.
+    scikit-learn, ``log_loss``.
+
+    >>> from pellucid.train import metrics
+    >>> round(metrics.log_loss([1, 0], [0.5, 0.5]), 3)  # ln 2
+    0.693
     """
     given = np.asarray(y_prob)
     eps = float(np.finfo(given.dtype if given.dtype.kind == "f" else np.float64).eps)
@@ -150,7 +172,11 @@ def roc_auc(
     Source: T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27:861-874,
     2006; for pairs, D. J. Hand and R. J. Till, "A Simple Generalisation of the Area Under the ROC
     Curve for Multiple Class Classification Problems", Machine Learning 45:171-186, 2001;
-    scikit-learn, `roc_auc_score`.
+    scikit-learn, ``roc_auc_score``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])  # 3 of the 4 pairs are in order
+    0.75
     """
     if multi_class not in get_args(MultiClass):
         raise ValueError(f"multi_class: expected 'ovr' or 'ovo', got {multi_class!r}; pass one")
@@ -180,7 +206,11 @@ def average_precision(
     Raises:
         ValueError: also for an unknown `average`.
 
-    Source: scikit-learn, `average_precision_score`.
+    Source: scikit-learn, ``average_precision_score``.
+
+    >>> from pellucid.train import metrics
+    >>> round(metrics.average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]), 3)
+    0.833
     """
     true, scores = _pair(y_true, y_score)
     return _over_columns(_precision_area, true, scores, average, sample_weight)
@@ -202,7 +232,14 @@ def roc_curve(
         ValueError: also for a score that is NaN, and where no row, or every row, is positive.
 
     Source: T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27:861-874,
-    2006; scikit-learn, `roc_curve`.
+    2006; scikit-learn, ``roc_curve``.
+
+    >>> from pellucid.train import metrics
+    >>> curve = metrics.roc_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> curve.fpr.tolist(), curve.tpr.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
+    >>> curve.thresholds.tolist()
+    [inf, 0.8, 0.4, 0.35, 0.1]
     """
     hits, alarms, thresholds = _curve_steps(y_true, y_score, sample_weight)
     if hits[-1] == 0.0 or alarms[-1] == 0.0:
@@ -230,7 +267,14 @@ def precision_recall_curve(
     Raises:
         ValueError: also for a score that is NaN, and where no row is positive.
 
-    Source: scikit-learn, `precision_recall_curve`.
+    Source: scikit-learn, ``precision_recall_curve``.
+
+    >>> from pellucid.train import metrics
+    >>> curve = metrics.precision_recall_curve([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.9])
+    >>> curve.thresholds.tolist()
+    [0.1, 0.2, 0.3, 0.9]
+    >>> curve.precision.round(2).tolist(), curve.recall.tolist()
+    ([0.5, 0.67, 0.5, 1.0, 1.0], [1.0, 1.0, 0.5, 0.5, 0.0])
     """
     hits, alarms, thresholds = _curve_steps(y_true, y_score, sample_weight)
     if hits[-1] == 0.0:

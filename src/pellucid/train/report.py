@@ -143,7 +143,21 @@ def classification_report(
         ValueError: labels of bad shape, or names that are repeated, too few for the labels, or
             the name of an average.
 
-    Source: scikit-learn, `classification_report`.
+    Source: scikit-learn, ``classification_report``.
+
+    >>> from pellucid import train
+    >>> report = train.classification_report([0, 0, 1, 1], [0, 1, 1, 1], ["cat", "dog"], digits=2)
+    >>> print(report)
+                  precision     recall   f1-score    support
+    <BLANKLINE>
+             cat       1.00       0.50       0.67          2
+             dog       0.67       1.00       0.80          2
+    <BLANKLINE>
+        accuracy                             0.75          4
+       macro avg       0.83       0.75       0.73          4
+    weighted avg       0.83       0.75       0.73          4
+    >>> report.confusion.tolist()
+    [[1, 1], [0, 2]]
     """
     labels, names = name_classes(y_true, y_pred, class_names)
     reserved = sorted(set(names) & set(_AVERAGES))
@@ -179,6 +193,14 @@ def regression_report(y_true: ArrayLike, y_pred: ArrayLike, digits: int = 4) -> 
     Raises:
         TypeError: the values are not real numbers.
         ValueError: the shapes differ, or there are no rows.
+
+    >>> from pellucid import train
+    >>> print(train.regression_report([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0]))
+                         R2  -2.200
+        mean absolute error   1.000
+    root mean squared error   2.000
+              largest error   4.000
+                       rows       4
     """
     r2, mae, rmse = (score(y_true, y_pred) for score in (metrics.r2, metrics.mae, metrics.rmse))
     with np.errstate(all="ignore"):  # a diverged model has an error of NaN or infinity

@@ -18,6 +18,10 @@ def as_labels(values: ArrayLike, name: str) -> IntArray:
     Raises:
         TypeError: the values are not integers (or booleans).
         ValueError: they are not one-dimensional, or there are none.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.as_labels([True, False, True], "y_true").tolist()
+    [1, 0, 1]
     """
     labels = np.asarray(values)
     if labels.ndim != 1 or labels.size == 0:

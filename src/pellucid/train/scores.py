@@ -45,7 +45,11 @@ def accuracy(
 
     A multi-label row (0 or 1 in k columns) is right only if all of its labels are.
 
-    Source: scikit-learn, `accuracy_score`.
+    Source: scikit-learn, ``accuracy_score``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.accuracy([0, 1, 1, 2], [0, 1, 2, 2])
+    0.75
     """
     true, pred = label_or_answer_pair(y_true, y_pred)
     hits = (true == pred).reshape(len(true), -1).all(axis=1)  # (n,)
@@ -59,7 +63,11 @@ def balanced_accuracy(
 
     Guessing one class scores 1 / k, however many rows that class has.
 
-    Source: scikit-learn, `balanced_accuracy_score`.
+    Source: scikit-learn, ``balanced_accuracy_score``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0])  # accuracy is 0.75
+    0.5
     """
     hits, _, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
     return float(np.mean(hits[actual > 0] / actual[actual > 0]))
@@ -76,7 +84,11 @@ def matthews_corrcoef(
 
     Source: J. Gorodkin, "Comparing two K-category assignments by a K-category correlation
     coefficient", Computational Biology and Chemistry 28:367-374, 2004; scikit-learn,
-    `matthews_corrcoef`.
+    ``matthews_corrcoef``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.matthews_corrcoef([0, 0, 0, 1], [0, 0, 0, 0])  # accuracy is 0.75
+    0.0
     """
     hits, predicted, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
     if min(np.count_nonzero(predicted), np.count_nonzero(actual)) < 2:
@@ -96,7 +108,11 @@ def cohen_kappa(
     it is NaN.
 
     Source: J. Cohen, "A coefficient of agreement for nominal scales", Educational and
-    Psychological Measurement 20:37-46, 1960; scikit-learn, `cohen_kappa_score`.
+    Psychological Measurement 20:37-46, 1960; scikit-learn, ``cohen_kappa_score``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.cohen_kappa([0, 0, 1, 1], [0, 0, 1, 0])  # (0.75 - 0.5) / (1 - 0.5)
+    0.5
     """
     hits, predicted, actual = _single_counts(y_true, y_pred, None, sample_weight)[1]
     if np.count_nonzero(predicted + actual) < 2:
@@ -125,7 +141,11 @@ def confusion_matrix(
         ValueError: also for a repeated class, a label outside `classes` (scikit-learn drops such
             rows in silence) and an unknown `normalize`.
 
-    Source: scikit-learn, `confusion_matrix`.
+    Source: scikit-learn, ``confusion_matrix``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.confusion_matrix([0, 1, 1, 2], [0, 1, 2, 2]).tolist()
+    [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
     """
     axes: dict[Normalize, int | None] = {"true": 1, "pred": 0, "all": None}
     if normalize is not None and normalize not in axes:
@@ -168,7 +188,11 @@ def precision(
             for "binary" when there are more classes than two or neither of two is 1, and for
             an `average` or `classes` that such labels do not take.
 
-    Source: scikit-learn, `precision_score`.
+    Source: scikit-learn, ``precision_score``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.precision([0, 1, 1, 1, 1], [1, 1, 0, 0, 0], average="binary")
+    0.5
     """
     (hits, predicted, _), mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
     return _averaged(ratio(hits, predicted, zero_division), mean_weights, average)
@@ -187,7 +211,11 @@ def recall(
 
     The options, the shapes and the errors are those of `precision`.
 
-    Source: scikit-learn, `recall_score`.
+    Source: scikit-learn, ``recall_score``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.recall([0, 1, 1, 1, 1], [1, 1, 0, 0, 0], average="binary")
+    0.25
     """
     (hits, _, actual), mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
     return _averaged(ratio(hits, actual, zero_division), mean_weights, average)
@@ -207,7 +235,11 @@ def f1(
     The options, the shapes and the errors are those of `precision`. The macro F1 is the mean of
     the F1 of the classes, not the harmonic mean of the macro precision and the macro recall.
 
-    Source: scikit-learn, `f1_score`.
+    Source: scikit-learn, ``f1_score``.
+
+    >>> from pellucid.train import metrics
+    >>> round(metrics.f1([0, 1, 1, 1, 1], [1, 1, 0, 0, 0], average="binary"), 3)  # 2 / 6
+    0.333
     """
     counts, mean_weights = _counts(y_true, y_pred, average, classes, sample_weight)
     hits, predicted, actual = counts
@@ -220,7 +252,13 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None 
     1 is perfect, 0 no better than the mean of the truth, and there is no lower limit. A constant
     truth scores 1 when it is met exactly, else 0. A single row has no variance and scores NaN.
 
-    Source: scikit-learn, `r2_score`.
+    Source: scikit-learn, ``r2_score``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.r2([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    1.0
+    >>> metrics.r2([1.0, 2.0, 3.0], [2.0, 2.0, 2.0])  # the mean explains nothing
+    0.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)  # (n, k) twice, (n,)
     if len(true) < 2:
@@ -235,7 +273,11 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None 
 def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Mean absolute error, in the unit of the truth: sum w |t - p| / sum w, mean over outputs.
 
-    Source: scikit-learn, `mean_absolute_error`.
+    Source: scikit-learn, ``mean_absolute_error``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.mae([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0])
+    1.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
@@ -245,7 +287,11 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
 def mse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Mean squared error, in the squared unit: sum w (t - p)^2 / sum w, mean over outputs.
 
-    Source: scikit-learn, `mean_squared_error`.
+    Source: scikit-learn, ``mean_squared_error``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.mse([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0])
+    4.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
@@ -255,7 +301,11 @@ def mse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
 def rmse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Root mean squared error, in the unit of the truth: the mean over outputs of sqrt(MSE).
 
-    Source: scikit-learn, `root_mean_squared_error`.
+    Source: scikit-learn, ``root_mean_squared_error``.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.rmse([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0])
+    2.0
     """
     true, pred, weights = value_pair(y_true, y_pred, sample_weight)
     with np.errstate(all="ignore"):
@@ -275,6 +325,10 @@ def accuracy_within(
 
     Raises:
         ValueError: also for a tolerance that is negative or not finite.
+
+    >>> from pellucid.train import metrics
+    >>> metrics.accuracy_within([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 8.0], tolerance=0.5)
+    0.75
     """
     if not 0.0 <= tolerance < math.inf:
         raise ValueError(

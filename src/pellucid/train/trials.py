@@ -35,6 +35,11 @@ class LearningRates:
 
     ``smooth`` are the losses averaged with those before. ``suggestion`` is a tenth of the rate at
     which they were lowest; NaN where they never fell.
+
+    >>> from pellucid import train
+    >>> train.LearningRates((0.1, 1.0, 10.0), (2.0, 1.0, 8.0), (2.0, 1.5, 3.7), suggestion=0.1)
+    3 updates with rates from 0.1 to 10: the loss was 2 at first, and lowest, 1.5, at 1;
+    take a learning rate of about 0.1
     """
 
     rates: tuple[float, ...]
@@ -86,7 +91,12 @@ class LearningRates:
 
 @dataclass(frozen=True)
 class Overfit:
-    """What `overfit_one_batch` saw: the loss of each update, and whether the batch was learned."""
+    """What `overfit_one_batch` saw: the loss of each update, and whether the batch was learned.
+
+    >>> from pellucid import train
+    >>> train.Overfit(losses=(2.0, 1.0, 0.1), learned=True)
+    3 updates on one batch: loss 2 at first, 0.1 at last; the batch was learned by heart, ...
+    """
 
     losses: tuple[float, ...]
     learned: bool
@@ -145,6 +155,14 @@ def lr_find(
 
     Raises:
         ValueError, TypeError: a setting, or data that the model cannot be trained on.
+
+    >>> from pellucid import data, nn, optim, train
+    >>> moons = data.moons(300, seed=0)
+    >>> network = nn.Sequential(nn.Dense(2, 16, "relu"), nn.Dense(16, 2), rng=0)
+    >>> model = train.Model(network, "cross_entropy", optim.SGD())
+    >>> found = train.lr_find(model, (moons.x, moons.y))
+    >>> 0.1 < found.suggestion < 1.0  # found.plot() draws the losses
+    True
     """
     if not (is_number(low) and is_number(high) and 0 < low < high < math.inf):
         raise ValueError(f"expected 0 < low < high, got {low!r} and {high!r}; try 1e-6 and 10")
@@ -191,6 +209,15 @@ def overfit_one_batch(model: Model, batch: Any, *, steps: int = 300, seed: int =
 
     Raises:
         ValueError, TypeError: a setting, or a batch that the model cannot be trained on.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, optim, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse", optim.SGD(0.1))
+    >>> bool(train.overfit_one_batch(model, (x, 3 * x)))
+    True
+    >>> bool(train.overfit_one_batch(model, (x, x**2)))  # no line is a parabola
+    False
     """
     _check_steps(steps, 1)
     x, y, weight = parts(batch, "batch")

@@ -38,6 +38,16 @@ class Finding:
         cause: why that happens.
         advice: what to change.
         when: "before training", "after epoch 3", ...; "" outside `fit`.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse")
+    >>> (finding,) = model.diagnose(1000 * x, 3 * x)
+    >>> finding.kind, finding.severity
+    ('unscaled-inputs', 'warning')
+    >>> finding.advice
+    'bring each feature to mean 0 and deviation 1 with data.Standardizer, ...'
     """
 
     kind: str
@@ -92,6 +102,15 @@ class Diagnosis(tuple[Finding, ...]):
 
     ``str`` gives them as text, ``rich.print`` in colour, `to_dicts` as plain data; a notebook shows
     them as HTML.
+
+    >>> import numpy as np
+    >>> from pellucid import nn, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse")
+    >>> model.diagnose(x, 3 * x)
+    nothing found
+    >>> model.diagnose(1000 * x, 3 * x).kinds
+    ['unscaled-inputs']
     """
 
     __slots__ = ()

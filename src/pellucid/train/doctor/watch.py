@@ -27,6 +27,16 @@ def watch(network: Module, optimizer: Optimizer) -> Iterator[list[Finding]]:
                 loss(network(x), y).backward()
                 optimizer.step(network)
         print(findings)
+
+    >>> import numpy as np
+    >>> from pellucid import nn, optim, train
+    >>> network, optimizer = nn.Dense(1, 1, rng=0), optim.SGD(0.1)
+    >>> with train.watch(network, optimizer) as findings:
+    ...     for _ in range(2):
+    ...         network(np.ones((4, 1))).mean().backward()  # network.zero_grad() is missing
+    ...         optimizer.step(network)
+    >>> [finding.kind for finding in findings]
+    ['not-zeroed']
     """
     found: list[Finding] = []
     begun: dict[str, int] = {}
