@@ -1,0 +1,50 @@
+"""Formulas of the site become MathML, those of other spellings too; what is unknown is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import mathml
+
+
+def tags(latex: str, block: bool = False) -> str:
+    """Return the MathML of a formula without the space between tags."""
+    return re.sub(r">\s+<", "><", mathml.mathml(latex, block)).replace("\n", "")
+
+
+def test_a_formula_becomes_mathml() -> None:
+    made = tags(r"\frac{a}{b}")
+    assert made.startswith("<math")
+    assert "<mfrac><mi>a</mi><mi>b</mi></mfrac>" in made
+    assert 'display="block"' in tags("a", block=True)
+
+
+def test_an_index_stands_beside_a_letter_with_an_accent() -> None:
+    for latex in (r"\hat m_t", r"\hat{m}_t", r"\bar{x}_t"):
+        assert "<msub>" in tags(latex)
+        assert "<munder" not in tags(latex)
+
+
+def test_bars_reach_around_what_they_enclose_only() -> None:
+    for latex in (r"\lvert x \rvert + y", r"\lVert x \rVert + y", r"\lfloor x \rfloor + y"):
+        assert re.search(r"<mrow><mo[^>]*>.</mo><mi>x</mi><mo[^>]*>.</mo></mrow>", tags(latex))
+
+
+@pytest.mark.parametrize(
+    ("spelling", "known"),
+    [
+        (r"\tfrac14", r"\tfrac{1}{4}"),
+        (r"a, \dots, b", r"a, \ldots, b"),
+        (r"\left\lfloor x \right\rfloor", r"\lfloor x \rfloor"),
+        (r"\big(x\big)", r"\bigl(x\bigl)"),
+    ],
+)
+def test_other_spellings_mean_the_same(spelling: str, known: str) -> None:
+    assert tags(spelling) == tags(known)
+
+
+def test_unknown_commands_are_refused() -> None:
+    with pytest.raises(ValueError, match="nonsense"):
+        mathml.mathml(r"\nonsense x")

@@ -1,0 +1,77 @@
+"""A Sphinx extension that writes formulas as MathML, which browsers show by themselves.
+
+No script and no font is fetched from elsewhere, so the site is whole without a network. docutils,
+on which Sphinx is built, converts LaTeX; what it does not understand is a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+from sphinx.writers.html5 import HTML5Translator
+
+LOGGER = logging.getLogger(__name__)
+# what docutils does not know, or leaves open how far it goes, so that it grows as tall as its line
+SPELLINGS = {
+    "lvert": r"\left|",
+    "rvert": r"\right|",
+    "lVert": r"\left\|",
+    "rVert": r"\right\|",
+    "lfloor": r"\left\lfloor",
+    "rfloor": r"\right\rfloor",
+    "big": r"\bigl",
+    "Big": r"\Bigl",
+    "dots": r"\ldots",
+}
+COMMAND = re.compile(rf"(?<!\\left)(?<!\\right)\\({'|'.join(SPELLINGS)})(?![A-Za-z])")
+DIGITS = re.compile(r"(\\[dt]?frac)(\d)(\d)")
+ACCENT = re.compile(r"(\\(?:hat|bar|tilde)(?: [A-Za-z]|\{[^{}]*\}))_")
+
+
+def mathml(latex: str, block: bool = False) -> str:
+    """Return a formula as MathML, in a line of its own if told so.
+
+    Raises:
+        ValueError: docutils does not understand a command.
+    """
+    latex = COMMAND.sub(lambda found: SPELLINGS[found[1]], latex)
+    latex = DIGITS.sub(r"\1{\2}{\3}", latex)
+    latex = ACCENT.sub(r"\1{}_", latex)  # else an index goes below the letter, like a limit
+    return str(tex2mathml(latex, as_block=block))
+
+
+def converted(node: nodes.math | nodes.math_block, block: bool) -> str:
+    """Return a formula as MathML; where that fails say so, and show its LaTeX."""
+    try:
+        return mathml(node.astext(), block)
+    except ValueError as error:
+        LOGGER.warning("expected LaTeX that docutils understands: %s", error, location=node)
+        return f"<code>{escape(node.astext())}</code>"
+
+
+def inline(self: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula within a line."""
+    self.body.append(converted(node, block=False))
+    raise nodes.SkipNode
+
+
+def display(self: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula in a line of its own, with its number if it has one."""
+    self.body.append(self.starttag(node, "div", CLASS="math"))
+    if node["number"]:
+        self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})</span>')
+    self.body.append(f"{converted(node, block=True)}</div>\n")
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension; ``html_math_renderer = "mathml"`` chooses it."""
+    app.add_html_math_renderer("mathml", (inline, None), (display, None))
+    app.add_css_file("math.css")
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
