@@ -32,6 +32,8 @@ SPELLINGS = {
 COMMAND = re.compile(rf"(?<!\\left)(?<!\\right)\\({'|'.join(SPELLINGS)})(?![A-Za-z])")
 DIGITS = re.compile(r"(\\[dt]?frac)(\d)(\d)")
 ACCENT = re.compile(r"(\\(?:hat|bar|tilde)(?: [A-Za-z]|\{[^{}]*\}))_")
+FUNCTION = re.compile(r"<mo>&ApplyFunction;</mo>(?=\s*<m(?!o|row))")  # sin x, but sin(x)
+CLOSING = tuple(",.:;)")
 
 
 def mathml(latex: str, block: bool = False) -> str:
@@ -43,7 +45,10 @@ def mathml(latex: str, block: bool = False) -> str:
     latex = COMMAND.sub(lambda found: SPELLINGS[found[1]], latex)
     latex = DIGITS.sub(r"\1{\2}{\3}", latex)
     latex = ACCENT.sub(r"\1{}_", latex)  # else an index goes below the letter, like a limit
-    return str(tex2mathml(latex, as_block=block))
+    made = str(tex2mathml(latex, as_block=block))
+    made = made.replace("<mo>'</mo>", '<mo lspace="0" rspace="0">&prime;</mo>')
+    made = re.sub("<mo>(max|min)</mo>", r'<mo lspace="0.17em" rspace="0">\1</mo>', made)
+    return FUNCTION.sub('<mo lspace="0" rspace="0.17em">&ApplyFunction;</mo>', made)
 
 
 def converted(node: nodes.math | nodes.math_block, block: bool) -> str:
@@ -58,6 +63,9 @@ def converted(node: nodes.math | nodes.math_block, block: bool) -> str:
 def inline(self: HTML5Translator, node: nodes.math) -> None:
     """Write a formula within a line."""
     self.body.append(converted(node, block=False))
+    following = node.next_node(descend=False, siblings=True)
+    if following is not None and following.astext().startswith(CLOSING):
+        self.body.append("&NoBreak;")  # else a line may begin with the comma
     raise nodes.SkipNode
 
 

@@ -45,6 +45,13 @@ def test_other_spellings_mean_the_same(spelling: str, known: str) -> None:
     assert tags(spelling) == tags(known)
 
 
+def test_functions_and_primes_have_their_space() -> None:
+    space = '<mo lspace="0" rspace="0.17em">&ApplyFunction;</mo>'
+    assert f"<mi>ln</mi>{space}<mi>x</mi>" in tags(r"\ln x")
+    assert space not in tags(r"\ln(x)")
+    assert '<mi>f</mi><mo lspace="0" rspace="0">&prime;</mo>' in tags("f'(x)")
+
+
 def test_unknown_commands_are_refused() -> None:
     with pytest.raises(ValueError, match="nonsense"):
         mathml.mathml(r"\nonsense x")
