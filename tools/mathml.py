@@ -25,11 +25,11 @@ SPELLINGS = {
     "rVert": r"\right\|",
     "lfloor": r"\left\lfloor",
     "rfloor": r"\right\rfloor",
-    "big": r"\bigl",
-    "Big": r"\Bigl",
     "dots": r"\ldots",
 }
 COMMAND = re.compile(rf"(?<!\\left)(?<!\\right)\\({'|'.join(SPELLINGS)})(?![A-Za-z])")
+OPENING = re.compile(r"\\([bB]ig)(?= *[(\[])")
+ENDING = re.compile(r"\\([bB]ig)(?= *[)\]])")
 DIGITS = re.compile(r"(\\[dt]?frac)(\d)(\d)")
 ACCENT = re.compile(r"(\\(?:hat|bar|tilde)(?: [A-Za-z]|\{[^{}]*\}))_")
 FUNCTION = re.compile(r"<mo>&ApplyFunction;</mo>(?=\s*<m(?!o|row))")  # sin x, but sin(x)
@@ -43,6 +43,7 @@ def mathml(latex: str, block: bool = False) -> str:
         ValueError: docutils does not understand a command.
     """
     latex = COMMAND.sub(lambda found: SPELLINGS[found[1]], latex)
+    latex = ENDING.sub(r"\\\1r", OPENING.sub(r"\\\1l", latex))
     latex = DIGITS.sub(r"\1{\2}{\3}", latex)
     latex = ACCENT.sub(r"\1{}_", latex)  # else an index goes below the letter, like a limit
     made = str(tex2mathml(latex, as_block=block))
@@ -60,12 +61,19 @@ def converted(node: nodes.math | nodes.math_block, block: bool) -> str:
         return f"<code>{escape(node.astext())}</code>"
 
 
+def hold_together(app: Sphinx, document: nodes.document, name: str) -> None:
+    """Give each formula in a line the sign that follows it, which else may begin the next line."""
+    for node in list(document.findall(nodes.math)):
+        following = node.next_node(descend=False, siblings=True)
+        if isinstance(following, nodes.Text) and following.startswith(CLOSING):
+            node["sign"] = following[0]
+            following.parent.replace(following, nodes.Text(following[1:]))
+
+
 def inline(self: HTML5Translator, node: nodes.math) -> None:
     """Write a formula within a line."""
-    self.body.append(converted(node, block=False))
-    following = node.next_node(descend=False, siblings=True)
-    if following is not None and following.astext().startswith(CLOSING):
-        self.body.append("&NoBreak;")  # else a line may begin with the comma
+    made = converted(node, block=False) + node.get("sign", "")
+    self.body.append(f'<span class="math">{made}</span>')
     raise nodes.SkipNode
 
 
@@ -81,5 +89,6 @@ def display(self: HTML5Translator, node: nodes.math_block) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension; ``html_math_renderer = "mathml"`` chooses it."""
     app.add_html_math_renderer("mathml", (inline, None), (display, None))
+    app.connect("doctree-resolved", hold_together)
     app.add_css_file("math.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

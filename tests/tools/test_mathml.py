@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 import mathml
 
@@ -38,7 +40,8 @@ def test_bars_reach_around_what_they_enclose_only() -> None:
         (r"\tfrac14", r"\tfrac{1}{4}"),
         (r"a, \dots, b", r"a, \ldots, b"),
         (r"\left\lfloor x \right\rfloor", r"\lfloor x \rfloor"),
-        (r"\big(x\big)", r"\bigl(x\bigl)"),
+        (r"\big(x\big)", r"\bigl(x\bigr)"),
+        (r"\Big[x\Big]", r"\Bigl[x\Bigr]"),
     ],
 )
 def test_other_spellings_mean_the_same(spelling: str, known: str) -> None:
@@ -50,6 +53,19 @@ def test_functions_and_primes_have_their_space() -> None:
     assert f"<mi>ln</mi>{space}<mi>x</mi>" in tags(r"\ln x")
     assert space not in tags(r"\ln(x)")
     assert '<mi>f</mi><mo lspace="0" rspace="0">&prime;</mo>' in tags("f'(x)")
+
+
+def test_the_comma_after_a_formula_stays_with_it() -> None:
+    document = new_document("page")
+    document += nodes.paragraph("", "", nodes.math("", "x"), nodes.Text(", y"), nodes.math("", "z"))
+    mathml.hold_together(None, document, "page")  # type: ignore[arg-type]
+    x, rest, z = document[0].children
+    assert (x["sign"], rest, z.get("sign")) == (",", " y", None)
+
+
+def test_rows_after_large_brackets_are_rows() -> None:
+    made = tags(r"\begin{aligned} a &= \Big( b \Big) \\ c &= d \end{aligned}", block=True)
+    assert made.count("<mtr>") == 2
 
 
 def test_unknown_commands_are_refused() -> None:
