@@ -58,7 +58,7 @@ def test_functions_and_primes_have_their_space() -> None:
 def test_the_comma_after_a_formula_stays_with_it() -> None:
     document = new_document("page")
     document += nodes.paragraph("", "", nodes.math("", "x"), nodes.Text(", y"), nodes.math("", "z"))
-    mathml.hold_together(None, document, "page")  # type: ignore[arg-type]
+    mathml.hold_together(None, document, "page")
     x, rest, z = document[0].children
     assert (x["sign"], rest, z.get("sign")) == (",", " y", None)
 
