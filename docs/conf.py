@@ -59,5 +59,4 @@ html_title = f"Pellucid {release}"
 html_extra_path = ["site/index.html"]
 html_copy_source = False
 html_show_sourcelink = False
-html_static_path = ["static"]
 html_css_files = ["tables.css"]
