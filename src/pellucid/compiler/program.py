@@ -21,7 +21,7 @@ from pellucid.compiler.llvm.target import Target, host
 from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.phases import Phase, Task, moments, orders, phased, weight
 from pellucid.compiler.schedule import Schedule, schedule
-from pellucid.compiler.split import by_columns, finished, split
+from pellucid.compiler.split import finished, in_halves, split
 
 STEP = "step"  # the function that runs a task
 WORTH = 10e3  # nanoseconds of work above which threads share it
@@ -65,8 +65,8 @@ class Program:
         pairs = [(self.graph.inputs[old], self.graph.outputs[new]) for old, new in state]
         overlay = overlaid(groups, pairs)
         self.overlaid = frozenset(overlay)  # outputs that may lie where their input does
-        columns = by_columns(groups)
-        works = [split(calls, self.threads, n in columns) for n, calls in enumerate(groups)]
+        shared = in_halves(groups) if self.threads > 1 else groups
+        works = [split(calls, self.threads) for calls in shared]
         self.phases: list[Phase] = [[Task(0, c)] for c in (self.groups if apart else [self.calls])]
         if self.threads > 1:
             self.phases = phased(works, self.threads, overlay)

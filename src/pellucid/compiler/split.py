@@ -8,7 +8,7 @@ same part of earlier kernels wrote; see `phases`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import gcd, prod
@@ -18,33 +18,34 @@ from pellucid.compiler.graph import Node
 from pellucid.compiler.kernels import Access, Gemm, Instruction, Nest, Stage, Store
 from pellucid.compiler.lower import Call
 
-GRAIN = 16  # rows: parts begin at multiples of this where there are enough
+GRAIN = 8  # rows: parts begin at multiples of this where there are enough
 WIDE = 2 << 20  # bytes of a right operand above which the columns of a product are cut
 
 
 Work = tuple[tuple[Call, ...], ...]  # parts, each of some calls in order
 
 
-def split(calls: Sequence[Call], parts: int, columns: bool = False) -> Work:
+def split(calls: Sequence[Call], parts: int) -> Work:
     """Return calls that may be run in any order as parts of about equal size.
 
     They are dealt out, such as the products of a stack of matrices; where there are fewer than
-    parts they are cut, by ``columns`` if that is asked for.
+    parts they are cut.
     """
     if parts == 1:
         return (tuple(map(finished, calls)),)
     if len(calls) < parts:
         pieces = parts // gcd(parts, len(calls))
-        calls = [piece for call in calls for piece in cut(call, pieces, columns)]
+        calls = [piece for call in calls for piece in cut(call, pieces)]
     return tuple(
         tuple(map(finished, calls[start:stop])) for start, stop in ranges(len(calls), parts)
     )
 
 
-def by_columns(groups: Sequence[Sequence[Call]]) -> set[int]:
-    """Return the numbers of the kernels to cut by columns: those that write what is read so.
+def in_halves(groups: Sequence[Sequence[Call]]) -> list[Sequence[Call]]:
+    """Return the groups, with kernels as two that write a matrix which is read half by half.
 
-    The products of a sum that was halved each read half of the columns of their left operand.
+    The products of a sum that was halved each read half of the columns of their left operand; who
+    multiplies them is to write them too.
     """
     read = {
         call.buffers[0]
@@ -52,18 +53,30 @@ def by_columns(groups: Sequence[Sequence[Call]]) -> set[int]:
         for call in group
         if len(group) == 2 and isinstance(call.kernel, Gemm) and is_half(call, call.kernel)
     }
-    return {
-        number
-        for number, (call, *others) in enumerate(groups)
-        if not others
-        and isinstance(call.kernel, Nest)
-        and any(
-            call.buffers[store.access.buffer] in read
-            and call.buffers[store.access.buffer].shape == call.kernel.outer
-            for stage in call.kernel.stages
-            for store in stage.stores
-        )
-    }
+    return [
+        columns(group[0]) if len(group) == 1 and writes(group[0], read) else group
+        for group in groups
+    ]
+
+
+def writes(call: Call, matrices: Container[Node]) -> bool:
+    """Whether a kernel's loops write one of these matrices element by element."""
+    nest = call.kernel
+    return isinstance(nest, Nest) and any(
+        call.buffers[store.access.buffer] in matrices
+        and call.buffers[store.access.buffer].shape == nest.outer
+        for stage in nest.stages
+        for store in stage.stores
+    )
+
+
+def columns(call: Call) -> list[Call]:
+    """Return the halves of a nest over the columns of a matrix, or itself if it cannot be cut."""
+    nest = call.kernel
+    if not isinstance(nest, Nest) or is_whole(nest):
+        return [call]
+    axis, n = len(nest.outer) - 1, nest.outer[-1]
+    return [rows_of(call, nest, axis, start, start + n // 2) for start in (0, n // 2)]
 
 
 def is_half(call: Call, gemm: Gemm) -> bool:
@@ -77,15 +90,14 @@ def finished(call: Call) -> Call:
     return replace(call, kernel=collapsed(kernel)) if isinstance(kernel, Nest) else call
 
 
-def cut(call: Call, parts: int, columns: bool = False) -> Iterator[Call]:
+def cut(call: Call, parts: int) -> Iterator[Call]:
     """Return the parts of a call, or itself where it cannot be cut."""
     kernel = call.kernel
     if isinstance(kernel, Gemm):
         yield from cut_gemm(call, kernel, parts)
         return
     axis = next((a for a, n in enumerate(kernel.outer) if n >= parts), None)
-    axis = len(kernel.outer) - 1 if columns else axis
-    if axis is None or counts(kernel.stages) or any(scatters(s) for s in kernel.stages):
+    if axis is None or is_whole(kernel):
         yield call
         return
     for start, stop in ranges(kernel.outer[axis], parts):
@@ -99,6 +111,11 @@ def ranges(n: int, parts: int) -> list[tuple[int, int]]:
         grain //= 2
     edges = [round(n * part / parts / grain) * grain for part in range(parts)]
     return [(start, stop) for start, stop in pairwise([*edges, n]) if stop > start]
+
+
+def is_whole(nest: Nest) -> bool:
+    """Whether a nest cannot be cut: it looks at its counters, or parts of it could meet."""
+    return counts(nest.stages) or any(scatters(stage) for stage in nest.stages)
 
 
 def scatters(stage: Stage) -> bool:
