@@ -63,10 +63,10 @@ def without(stage: Stage, axis: int) -> Stage:
         return Access(access.buffer, strides, access.offset)
 
     def instruction(i: Instruction) -> Instruction:
-        return i if i.access is None else replace(i, access=moved(i.access))
+        return i if i.access is None else i._replace(access=moved(i.access))
 
     def store(s: Store) -> Store:
-        return replace(s, access=moved(s.access))
+        return s._replace(access=moved(s.access))
 
     return replace(
         stage,

@@ -7,14 +7,13 @@ are pointers to the first byte of buffers, in the order of ``buffers``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 DType: TypeAlias = Literal["float32", "float64", "int32", "int64", "uint32", "bool"]
 Vector: TypeAlias = Literal["outer", "inner", "none"]
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """Where an element lies: buffer[offset + sum of strides * loop counters], in elements.
 
     There is one stride for each axis that is being looped over, outer axes first; 0 repeats.
@@ -25,8 +24,7 @@ class Access:
     offset: int = 0
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One scalar operation of a loop's body.
 
     ``op`` is an elementwise primitive ("add", "exp", "where", "astype", ...) on earlier values, or
@@ -50,8 +48,7 @@ class Instruction:
     limits: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
     """Writes a value to a place, which ``args`` move as in a load: a scatter.
 
     With ``add`` it is added to what is there.
@@ -65,8 +62,7 @@ class Store:
     limits: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Reduction:
+class Reduction(NamedTuple):
     """The sum, product, maximum, minimum, any or all of a value over a stage's inner loops."""
 
     op: Literal["sum", "prod", "max", "min", "any", "all"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,7 @@ def products(node: Node, name: str) -> list[Call]:
     left = stretched(node.inputs[0].shape, a.strides, (*batch, m, k))
     right = stretched(node.inputs[1].shape, b.strides, (*batch, k, n))
     kernel = Gemm(
-        name, str(node.dtype), m, n, k,  # type: ignore[arg-type]
+        name, kind(node), m, n, k,
         unit(left[-2:], (m, k)), unit(right[-2:], (k, n)), n,
     )  # fmt: skip
     calls = []
@@ -186,7 +186,13 @@ def placed_at(node: Node, values: Node, key: Key, name: str) -> Call:
 
 def kind(node: Node) -> Any:
     """Return the dtype of a node's elements in memory."""
-    return str(node.dtype)
+    return word(node.dtype)
+
+
+@cache
+def word(dtype: np.dtype[Any]) -> str:
+    """Return a dtype's name: NumPy takes its time to put it together."""
+    return str(dtype)
 
 
 class Loops:

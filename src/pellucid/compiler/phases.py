@@ -10,7 +10,7 @@ reads is in that core's cache; another thread takes it if it comes first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 
 from pellucid.compiler.graph import Node
@@ -66,7 +66,7 @@ class Marked:
         self.parts = work
         self.marks = [
             [
-                replace(span, node=shared.get(span.node, span.node))
+                span._replace(node=shared[span.node]) if span.node in shared else span
                 for call in part
                 for span in spans(call)
             ]

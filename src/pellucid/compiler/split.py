@@ -9,9 +9,10 @@ same part of earlier kernels wrote; see `phases`.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from math import gcd, prod
+from typing import NamedTuple
 
 from pellucid.compiler.collapse import accesses, collapsed, counts
 from pellucid.compiler.graph import Node
@@ -154,13 +155,13 @@ def rows_of(call: Call, nest: Nest, axis: int, start: int, stop: int) -> Call:
     def moved(access: Access) -> Access:
         if access.buffer in alike:
             return access
-        return replace(access, offset=access.offset + start * access.strides[axis])
+        return access._replace(offset=access.offset + start * access.strides[axis])
 
     def instruction(item: Instruction) -> Instruction:
-        return item if item.access is None else replace(item, access=moved(item.access))
+        return item if item.access is None else item._replace(access=moved(item.access))
 
     def store(item: Store) -> Store:
-        return replace(item, access=moved(item.access))
+        return item._replace(access=moved(item.access))
 
     stages = tuple(
         replace(
@@ -179,8 +180,7 @@ def rows_of(call: Call, nest: Nest, axis: int, start: int, stop: int) -> Call:
     return Call(replace(nest, outer=outer, stages=stages), call.buffers, offsets)
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """The elements of a node's memory, from ``start`` to before ``stop``, that a call may touch.
 
     If they are some columns of a matrix they are those from ``left`` to before ``right``, of

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20  # bytes read at a time
+_RATIO = 1032  # bytes at most that one of a gzip file becomes
 _FIX = "delete the file and download it again"
 
 
 def read_idx(path: str | Path) -> NDArray[Any]:
     """Return the array in an IDX file, plain or gzip-compressed (told by its first bytes).
 
-    The header is not trusted: memory is taken as values arrive, never from the announced size.
+    The header is not trusted: memory is taken for what a file of its size can hold, and no more.
 
     Returns:
         The array in the shape of the header and native byte order, of uint8, int8, int16, int32,
@@ -65,7 +66,7 @@ def _parse(stream: BufferedIOBase, path: Path) -> NDArray[Any]:
     """Read header and values; reach the end of the stream, so that gzip checks its CRC."""
     dtype, shape = _read_header(stream, path)
     wanted = math.prod(shape) * dtype.itemsize
-    values = _read_at_most(stream, wanted + 1)
+    values = _read_at_most(stream, min(wanted + 1, path.stat().st_size * _RATIO + _BLOCK))
     if len(values) != wanted:
         got = "more" if len(values) > wanted else f"{len(values)}"
         raise ValueError(
@@ -73,7 +74,7 @@ def _parse(stream: BufferedIOBase, path: Path) -> NDArray[Any]:
             f"got {got}; {_FIX}"
         )
     try:
-        array = np.frombuffer(values, dtype).reshape(shape)
+        array = values.view(dtype).reshape(shape)
     except ValueError as error:  # too many dimensions, or huge ones beside a zero
         raise ValueError(
             f"{path}: expected a shape NumPy can hold, got {shape} ({error}); {_FIX}"
@@ -99,9 +100,10 @@ def _read_header(stream: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tup
     return np.dtype(_TYPES[magic[2]]), tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
 
 
-def _read_at_most(stream: BufferedIOBase, limit: int) -> bytearray:
-    """Return up to `limit` bytes, read block by block so that a false `limit` costs nothing."""
-    values = bytearray()
-    while block := stream.read(min(_BLOCK, limit - len(values))):
-        values += block
-    return values
+def _read_at_most(stream: BufferedIOBase, limit: int) -> NDArray[np.uint8]:
+    """Return up to `limit` bytes; memory that is not written to costs nothing."""
+    values = np.empty(limit, np.uint8)
+    view, length = values.data, 0
+    while count := stream.readinto(view[length : length + _BLOCK]):
+        length += count
+    return values[:length]
