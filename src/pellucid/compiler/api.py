@@ -14,7 +14,14 @@ import numpy as np
 from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
-from pellucid.compiler.arguments import arrays_of, check_gradients, collected, skeleton, stacked, with_symbols
+from pellucid.compiler.arguments import (
+    arrays_of,
+    check_gradients,
+    collected,
+    skeleton,
+    stacked,
+    with_symbols,
+)
 from pellucid.compiler.bound import (
     Bound,
     Rebuild,
