@@ -50,7 +50,7 @@ class Optimizer:
 
     Args:
         lr: learning rate, a positive number, or a function of the step number (1, 2, ...) that
-            gives it, such as those in `pellucid.optim.schedules`.
+            gives it, such as those in `pellucid.optim.schedules`. It may be set anew at any time.
         groups: settings that differ for some parameters; see `Group`.
         clip_value: cut each element of a gradient to [-clip_value, clip_value] before the update.
         clip_norm: scale all gradients of a step so that their norm over all parameters together is
