@@ -137,8 +137,8 @@ def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.pl
         platform: The name of the system, as ``sys.platform`` has it.
 
     >>> from pellucid import data
-    >>> data.cache_folder({"XDG_CACHE_HOME": "/home/ada/.cache"}).as_posix()
-    '/home/ada/.cache/pellucid'
+    >>> data.cache_folder({"XDG_CACHE_HOME": "/ada/cache"}).as_posix()
+    '/ada/cache/pellucid'
     """
     if chosen := environ.get("PELLUCID_CACHE"):
         return Path(chosen).expanduser()
