@@ -132,7 +132,7 @@ def decides(x):
 
 try:
     pellucid.compile(decides)(x)
-except pellucid.compiler.trace.TraceError as error:
+except pellucid.TraceError as error:
     print(error)
 
 # %% [markdown]

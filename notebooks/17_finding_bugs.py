@@ -27,9 +27,7 @@ import numpy as np
 
 import pellucid
 from pellucid import data, museum, nn, optim, train
-from pellucid.autograd.apply import apply
 from pellucid.figures import style
-from pellucid.ops.op import Op
 
 
 def size(full, short):
@@ -47,7 +45,7 @@ def size(full, short):
 
 
 # %%
-class Softsign(Op):
+class Softsign(pellucid.Op):
     """out = x / (1 + |x|);  dx = g / (1 + |x|)^2."""
 
     casts = "float"
@@ -77,7 +75,7 @@ class Activation(nn.Module):
         self.op = op
 
     def forward(self, x):
-        return apply(self.op, x)
+        return pellucid.apply(self.op, x)
 
 
 moons = data.moons(300, noise=0.2, seed=0)
@@ -377,7 +375,7 @@ print("Exercise 1 is right.")
 # **Exercise 2.** The rule of this operation, $\text{out} = x\,y$, has a mistake that a test with
 # $x = y$ would not find. Write `Product` with the right rule.
 #
-#     class Mixed(Op):
+#     class Mixed(pellucid.Op):
 #         casts = "float"
 #
 #         @staticmethod
@@ -391,7 +389,7 @@ print("Exercise 1 is right.")
 
 # %% tags=["solution", "hide-input"]
 # Solution 2
-class Product(Op):
+class Product(pellucid.Op):
     """out = x y;  dx = g y, dy = g x: each gets the other."""
 
     casts = "float"
@@ -410,7 +408,7 @@ class Product(Op):
 a, b = np.random.default_rng(1).normal(size=(2, 3, 4))
 found = pellucid.gradcheck(Product, a, b)
 assert found, f"expected the slopes that differences show, got\n{found}"
-assert np.allclose(apply(Product, pellucid.Tensor(a), pellucid.Tensor(b)).data, a * b)
+assert np.allclose(pellucid.apply(Product, pellucid.Tensor(a), pellucid.Tensor(b)).data, a * b)
 print("Exercise 2 is right.")
 
 # %%

@@ -13,6 +13,7 @@ from pellucid.autograd import (
     GradcheckReport,
     GradientError,
     Tensor,
+    apply,
     as_tensor,
     assert_gradients,
     grad,
@@ -26,9 +27,12 @@ from pellucid.autograd import (
 from pellucid.autograd import functions as _functions
 from pellucid.autograd.functions import *
 from pellucid.compiler.api import Compiled, compile
+from pellucid.compiler.schedule import UnsupportedError
+from pellucid.compiler.trace import TraceError
 from pellucid.errors import AnomalyError, GraphError, ShapeError
 from pellucid.explain import explain_backward
 from pellucid.nn.anomaly import detect_anomaly
+from pellucid.ops.op import Op
 from pellucid.registry import register
 from pellucid.version import __version__
 
@@ -38,9 +42,13 @@ __all__ = [
     "GradcheckReport",
     "GradientError",
     "GraphError",
+    "Op",
     "ShapeError",
     "Tensor",
+    "TraceError",
+    "UnsupportedError",
     "__version__",
+    "apply",
     "as_tensor",
     "assert_gradients",
     "compile",

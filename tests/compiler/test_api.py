@@ -156,6 +156,61 @@ def test_a_changed_setting_is_seen() -> None:
         np.testing.assert_array_equal(array, before[path])
 
 
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("name", optim.OPTIMIZERS)
+def test_rates_share_one_program_with_the_same_bits(name: str, native: bool) -> None:
+    def steps(compiled: bool, first: float) -> tuple[list[np.ndarray], list[Any]]:
+        w = Tensor(X, requires_grad=True)
+        optimizer = optim.OPTIMIZERS[name](lr=first)
+
+        def step() -> None:
+            w.grad = None
+            (w * w * w).sum().backward()
+            optimizer.step([w])
+
+        call = pellucid.compile(step, state=[w, optimizer], native=native) if compiled else step
+        found, programs = [], []
+        for rate in (0.03, 0.007, np.float32(0.1), 1):
+            optimizer.lr = rate
+            call()
+            found.append(w.data)
+            programs += [call.bound().traced] if isinstance(call, pellucid.Compiled) else []
+            assert type(optimizer.lr) in (float, int, np.float32)  # and no symbol
+        return found, programs
+
+    (found, programs), (again, _), (eager, _) = steps(True, 0.5), steps(True, 0.03), steps(False, 1)
+    assert all(program is programs[0] for program in programs)
+    np.testing.assert_array_equal(found, again)  # whatever rate it was traced with
+    if native:  # which fuses products with sums
+        np.testing.assert_allclose(found, eager, rtol=1e-5)
+    else:
+        np.testing.assert_array_equal(found, eager)
+
+
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf"), "0.1"])
+def test_a_rate_out_of_range_is_refused_by_compiled_steps_as_well(rate: Any) -> None:
+    net, optimizer = network(), optim.SGD(0.1)
+    step = stepper(net, optimizer)
+    native = pellucid.compile(step, state=[net, optimizer])
+    native(X, Y)
+    before = net.state()
+    optimizer.lr = rate
+    for call in (step, native):
+        with pytest.raises(ValueError, match="expected lr to be a rate of at least 0"):
+            call(X, Y)
+    for path, array in net.state().items():
+        np.testing.assert_array_equal(array, before[path])
+
+
+def test_a_number_and_a_schedule_may_take_turns() -> None:
+    nets, optimizers = [network(), network()], [optim.SGD(0.1), optim.SGD(0.1)]
+    eager = stepper(nets[0], optimizers[0])
+    native = pellucid.compile(stepper(nets[1], optimizers[1]), state=[nets[1], optimizers[1]])
+    for rate in (0.1, optim.schedules.Cosine(0.2, 10), 0.3, optim.schedules.Constant(0.01), 0.02):
+        optimizers[0].lr = optimizers[1].lr = rate
+        np.testing.assert_allclose(native(X, Y).data, eager(X, Y).data, rtol=1e-4)
+
+
 def test_tracing_leaves_no_symbols_behind() -> None:
     net, optimizer = network(), optim.Adam()
 

@@ -45,7 +45,7 @@ def has_kernels(sample: Sample) -> bool:
     def step(x: Tensor) -> object:
         out = layer(x)
         (out * out).sum().backward()
-        return out, x.grad, [p.grad for p in layer.parameters()]
+        return out.detach(), x.grad, [p.grad for p in layer.parameters()]
 
     state = [layer] if layer.named_tensors() else []
     graph = pellucid.compile(step, state, native=False).bound(x).traced.graph

@@ -240,6 +240,8 @@ def test_losses_by_name() -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"unknown loss 'mse_los'.*did you mean 'mse'"):
         nn.losses.loss("mse_los")
+    with pytest.raises(ValueError, match=r"unknown loss \['mse'\]: expected one of .*"):
+        nn.losses.loss(["mse"])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"unknown loss 'Cross_Entropy'.*mean 'cross_entropy'"):
         nn.losses.loss("Cross_Entropy")
 

@@ -198,6 +198,8 @@ def test_an_argument_that_does_not_exist_is_refused() -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"unknown optimizer 'adm'.*did you mean 'adam'"):
         optim.optimizer("adm")
+    with pytest.raises(ValueError, match=r"unknown optimizer \['adam'\]: .*did you mean 'adam'"):
+        optim.optimizer(["adam"])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"unknown optimizer 'SGD'.*did you mean 'sgd'"):
         optim.optimizer("SGD")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import ShapeError, nn, optim, train
+from pellucid import ShapeError, Tensor, nn, optim, train
 from pellucid.train import Model
 from train.problems import Spy, blobs, classifier, line, same_state
 
@@ -383,6 +383,47 @@ def test_predicting_refuses_the_same_examples(use: str, name: str) -> None:
     x, error, match = BAD_X[name]
     with pytest.raises(error, match=match.replace(r"\(1, 5\)", r"\(90, 5\)")):
         getattr(classes(), use)(x)
+
+
+STEPS = np.ones((6, 4, 2))
+SEVERAL: dict[str, Any] = {
+    "lengths": (STEPS, np.full(6, 4)),
+    "one shape": (STEPS, STEPS),
+    "a list": [STEPS, STEPS[:, 0], STEPS],
+    "tensors": (Tensor(STEPS), Tensor(STEPS[:, 0])),
+    "by name": {"sequence": STEPS, "lengths": np.full(6, 4)},
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_inputs_are_refused_with_what_to_do(name: str) -> None:
+    x, y = SEVERAL[name], np.ones((6, 1))
+    model = Model(nn.Sequential(nn.Flatten(), nn.Dense(8, 1), rng=0), "mse")
+    match = r"x: expected one array of examples, got (2|3) inputs .*side by side.*forward"
+    refused(model, x, y, TypeError, match)
+    with pytest.raises(TypeError, match="batch 1 of the loader: " + match):
+        model.fit([(x, y)], verbose=False)
+    refused(model, STEPS, y, TypeError, "validation " + match, validation_data=(x, y))
+    with pytest.raises(TypeError, match=match):
+        model.evaluate(x, y)
+    if name != "one shape":  # without y that is two examples
+        with pytest.raises(TypeError, match=match):
+            model.predict(x)
+
+
+def test_images_of_several_widths_are_no_inputs() -> None:
+    images = [np.ones((2, 2)), np.ones((2, 3))]
+    model = Model(nn.Sequential(nn.Flatten(), nn.Dense(4, 1), rng=0), "mse")
+    refused(model, images, np.ones(2), ValueError, "rows of equal length")
+
+
+def test_a_list_of_rows_or_images_is_one_input() -> None:
+    rows = Model(nn.Dense(2, 1, rng=0), "mse")
+    images = Model(nn.Sequential(nn.Flatten(), nn.Dense(4, 1), rng=0), "mse")
+    for model, x in ((rows, list(np.ones((3, 2)))), (images, tuple(np.ones((2, 2, 2))))):
+        history = model.fit(x, np.ones(len(x)), epochs=1, verbose=False)
+        assert history.epochs == 1
+        assert len(model.predict(x)) == len(x)
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from typing import Any
 
@@ -118,11 +119,51 @@ def test_insisting_raises() -> None:
         trained.fit(X, LABELS, epochs=1, verbose=False, compile=True)
 
 
-def test_convolution_is_trained_eagerly_in_silence() -> None:
-    def images() -> train.Model:
-        network = nn.Sequential(nn.Conv1D(1, 2, 3), nn.Flatten(), nn.Dense(8, 3), rng=0)
-        return train.Model(network, "cross_entropy")
+def images() -> train.Model:
+    network = nn.Sequential(nn.Conv1D(1, 2, 3), nn.Flatten(), nn.Dense(8, 3), rng=0)
+    return train.Model(network, "cross_entropy")
 
+
+def test_why_updates_are_eager_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    trained, reason = images(), r"no native code for conv yet \(.*\.py:\d+\)"
+    for _ in range(2):  # the second fit knows it from the first
+        history = trained.fit(X[..., None], LABELS, epochs=2, verbose="lines")
+        assert re.fullmatch(reason, history.eager)
+        first, *lines = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(f"updates are eager: {reason}", first)
+        assert [line.partition("/")[0] for line in lines] == ["epoch 1", "epoch 2"]
+
+
+@pytest.mark.parametrize("choice", ["auto", True, False])
+def test_nothing_is_told_where_updates_are_as_asked_for(
+    choice: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = train.Model(nn.Sequential(nn.Dense(6, 3), rng=0), "cross_entropy")
+    history = trained.fit(X, LABELS, epochs=1, compile=choice, verbose="lines")
+    assert history.eager == ""
+    assert "eager" not in capsys.readouterr().out
+
+
+def test_other_reasons_for_eager_updates() -> None:
+    trained = train.Model(nn.Sequential(nn.Dense(6, 3), rng=0), "cross_entropy")
+    history = trained.fit(X, LABELS, epochs=1, accumulate=2, verbose=False)
+    assert history.eager == "no native code for accumulate=2 yet"
+    with pytest.warns(UserWarning, match="without compiled code"):
+        history = train.Model(Steering(), "cross_entropy").fit(X, LABELS, epochs=1, verbose=False)
+    assert re.match(r"expected tensors. own operations .* at test_native.py:\d+", history.eager)
+
+
+def test_callbacks_see_why_updates_are_eager() -> None:
+    class Look(train.Callback):
+        def on_batch_end(self, run: train.Run) -> None:
+            seen.append(run.eager)
+
+    seen: list[str] = []
+    history = images().fit(X[..., None], LABELS, epochs=1, callbacks=[Look()], verbose=False)
+    assert set(seen) == {history.eager}
+
+
+def test_convolution_is_trained_eagerly_without_a_warning() -> None:
     trained, eager = images(), images()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -171,6 +171,13 @@ def test_a_bar_without_a_terminal_prints_the_lines(capsys: pytest.CaptureFixture
     assert len(LINE.findall(text)) == 3
 
 
+def test_a_bar_says_once_why_updates_are_eager(terminal: Terminal) -> None:
+    with redirect_stdout(terminal):
+        history = fit(verbose="bar", accumulate=2)
+    text = ANSI.sub("", terminal.getvalue())
+    assert text.count(f"updates are eager: {history.eager}\n") == 1
+
+
 def test_the_bar_shows_a_stop(terminal: Terminal) -> None:
     with redirect_stdout(terminal):
         fit(verbose="bar", epochs=50, callbacks=[EarlyStopping("accuracy", patience=1)])

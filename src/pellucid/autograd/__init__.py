@@ -9,6 +9,7 @@ from pellucid.autograd.gradcheck import (
     assert_gradients,
     gradcheck,
 )
+from pellucid.autograd.operation import apply
 from pellucid.autograd.tape import no_grad
 from pellucid.autograd.tensor import Tensor, as_tensor
 from pellucid.autograd.transforms import grad, hessian, hvp, jacobian, value_and_grad
@@ -17,6 +18,7 @@ __all__ = [
     "GradcheckReport",
     "GradientError",
     "Tensor",
+    "apply",
     "as_tensor",
     "assert_gradients",
     "functions",

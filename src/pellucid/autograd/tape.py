@@ -180,6 +180,8 @@ def propagate(
         else:
             out, operands = node.data, [x.data if type(x) is kind else x for x in inputs]
         parts = node.op.vjp(xp, g, out, *operands, **node.params)
+        if type(parts) is not tuple or len(parts) != len(inputs):
+            raise _miscounted(node.op, parts, len(inputs))
         for operand, data, part in zip(inputs, operands, parts, strict=True):
             key = id(operand)
             if part is None or key not in wanted:
@@ -190,6 +192,16 @@ def propagate(
                 part = unbroadcast(xp, part, data.shape)
             known = gradients.get(key)
             gradients[key] = part if known is None else known + part
+
+
+def _miscounted(op: type[Op], parts: Any, count: int) -> TypeError:
+    """Return what is wrong with what a gradient rule returned."""
+    got = f"{len(parts)}" if type(parts) is tuple else f"a {type(parts).__name__}"
+    return TypeError(
+        f"expected {op.__name__}.vjp to return a tuple of {count} gradient{'s'[: count != 1]}, one "
+        f"for each operand, got {got}; write return (dx,) for one, and None for an operand "
+        "without a gradient"
+    )
 
 
 def _replacement(node: Node, xp: Namespace, changed: Any) -> Array:

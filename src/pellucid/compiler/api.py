@@ -14,7 +14,14 @@ import numpy as np
 from pellucid import tree
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
-from pellucid.compiler.arguments import arrays_of, collected, skeleton, stacked, with_symbols
+from pellucid.compiler.arguments import (
+    arrays_of,
+    check_gradients,
+    collected,
+    skeleton,
+    stacked,
+    with_symbols,
+)
 from pellucid.compiler.bound import (
     Bound,
     Rebuild,
@@ -196,6 +203,7 @@ class Compiled:
                 cell.set(inputs[name])
             given, named = with_symbols(args, kwargs, inputs)
             value = self.function(*given, **named)
+            check_gradients(dict(enumerate(given)) | named, value)
             outputs: dict[str, Any] = {
                 NEW + name: cell.get()
                 for name, cell in cells.items()
@@ -238,7 +246,8 @@ def compile(  # noqa: A001 - the word for it
     training or evaluation): forward pass, backward pass and update become one program. What it
     reads and changes besides its arguments is named in ``state``; everything else that it looks at
     is taken as it was at that time. Arrays among the arguments become tensors. Gradients of the
-    state's tensors are not kept.
+    state's tensors are not kept, and none goes through the compiled function from outside: compile
+    what computes the gradient, ``compile(grad(f))``, or the whole training step.
 
     Args:
         function: takes and returns tensors, arrays, numbers, and tuples, lists and dictionaries of
@@ -252,6 +261,7 @@ def compile(  # noqa: A001 - the word for it
     Raises:
         TraceError: at the call: the function looks at values, for example with ``if loss > 1``;
             says where.
+        GraphError: at the call: the result depends on an argument that requires a gradient.
 
     >>> import pellucid
     >>> from pellucid import optim

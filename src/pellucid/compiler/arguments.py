@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import tree
 from pellucid.arrays import Array
-from pellucid.autograd import Tensor
+from pellucid.autograd import Tensor, tape
 from pellucid.compiler.trace import Symbol, TraceError
+from pellucid.errors import GraphError
 
 
 def is_array(x: Any) -> bool:
@@ -38,10 +40,15 @@ def arrays_of(args: Any, kwargs: Any) -> dict[str, Array]:
     return found
 
 
+def wants_gradient(x: Any) -> bool:
+    """Whether this is a tensor whose gradient is asked for."""
+    return isinstance(x, Tensor) and x.requires_grad and bool(tape.is_recording())
+
+
 def skeleton(x: Any) -> Any:
     """Return arguments without their arrays: what else a program depends on."""
     if is_array(x):
-        return Tensor
+        return Tensor, wants_gradient(x)
     if isinstance(x, list | tuple):
         return type(x).__name__, tuple(skeleton(part) for part in x)
     if isinstance(x, dict):
@@ -61,8 +68,7 @@ def with_symbols(args: Any, kwargs: Any, inputs: Mapping[str, Symbol]) -> tuple[
 
     def visit(x: Any, name: str) -> Any:
         if is_array(x):
-            wants = isinstance(x, Tensor) and x.requires_grad
-            return Tensor(inputs[name], requires_grad=wants)
+            return Tensor(inputs[name], requires_grad=wants_gradient(x))
         if isinstance(x, list | tuple):
             return type(x)(visit(part, f"{name}.{i}") for i, part in enumerate(x))
         if isinstance(x, dict):
@@ -70,6 +76,25 @@ def with_symbols(args: Any, kwargs: Any, inputs: Mapping[str, Symbol]) -> tuple[
         return x
 
     return visit(args, "arg"), visit(kwargs, "kwarg")
+
+
+def check_gradients(given: Any, value: Any) -> None:
+    """Refuse a result that a gradient should go through, to one of the tensors that were given.
+
+    Raises:
+        GraphError: the result will be a constant, and the gradient would be 0 without a word.
+    """
+    arguments = {id(x): name for name, x in tree.find(given, Tensor).items() if x.requires_grad}
+    for result in tree.find(value, Tensor).values() if arguments else ():
+        for node in tape.ancestors(result) if result.requires_grad else ():
+            if id(node) in arguments:
+                raise GraphError(
+                    "expected arguments that are constants, since a compiled function returns "
+                    f"numbers without a graph, got a result that depends on argument "
+                    f"{arguments[id(node)]} and a gradient asked for; compile what computes the "
+                    "gradient, pellucid.compile(pellucid.grad(f)), or the whole training step; or "
+                    "pass x.detach()"
+                )
 
 
 def collected(value: Any, outputs: dict[str, Any]) -> Callable[[Mapping[str, Array]], Any]:

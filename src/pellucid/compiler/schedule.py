@@ -28,7 +28,20 @@ LONGEST = 96  # nodes in a group: beyond, registers would not do
 
 
 class UnsupportedError(TypeError):
-    """A graph for which no native code can be made yet; it says which node is the reason."""
+    """A graph for which no native code can be made yet; it says which node is the reason.
+
+    >>> import pellucid
+    >>> from pellucid import nn
+    >>> forward = pellucid.compile(nn.Conv1D(1, 2, 3))
+    >>> x = pellucid.ones((1, 8, 1))
+    >>> forward(x).shape  # NumPy computes it
+    (1, 6, 2)
+    >>> try:
+    ...     forward.explain(x)
+    ... except pellucid.UnsupportedError as error:
+    ...     print(error)
+    expected a function that compiles: no native code for conv yet ...
+    """
 
 
 @dataclass(frozen=True)

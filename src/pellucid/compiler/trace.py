@@ -33,7 +33,17 @@ UFUNCS = {
 
 
 class TraceError(TypeError):
-    """Code that cannot be traced, because it looks at values that are not there yet."""
+    """Code that cannot be traced, because it looks at values that are not there yet.
+
+    >>> import pellucid
+    >>> def halved(x):
+    ...     return x / 2 if x.sum() > 1 else x
+    >>> try:
+    ...     pellucid.compile(halved)(pellucid.ones(3))
+    ... except pellucid.TraceError as error:
+    ...     print(error)
+    expected code that does not look at values while it is traced, ...; use where() instead ...
+    """
 
 
 class MissingError(TraceError, AttributeError):

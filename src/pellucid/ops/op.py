@@ -12,6 +12,7 @@ from pellucid.arrays import Array, Namespace
 Gradient: TypeAlias = Array | Callable[[], Array] | None
 Gradients: TypeAlias = tuple[Gradient, ...]
 
+OURS = __name__.removesuffix("op")  # modules whose operations are the library's own
 REGISTRY: dict[str, type[Op]] = {}
 
 
@@ -20,13 +21,36 @@ class Op:
 
     ``forward(xp, *operands, **params)`` returns the value. ``vjp(xp, g, out, *operands,
     **params)``, the vector-Jacobian product, takes the gradient ``g`` of a scalar with respect to
-    ``out`` and returns one gradient an operand, in the shape that broadcasting gave it: the tape
-    sums it back to the operand's own. Defining a subclass with a ``forward`` registers it under its
-    name.
+    ``out`` and returns a tuple of one gradient an operand (None for one without, such as an index),
+    in the shape that broadcasting gave it: the tape sums it back to the operand's own. Parameters
+    are settings that are no arrays. `pellucid.apply` computes an operation on tensors,
+    `pellucid.gradcheck` checks its rule.
 
     ``casts`` says how operands of different dtype meet: "common" brings them to one dtype, "float"
     also turns integers into floating point, "keep" leaves them. The first ``cast_from`` operands
-    stay as they are.
+    stay as they are. With ``differentiable = False`` no gradient passes, and ``vjp`` is not needed.
+
+    The library's own operations are in ``REGISTRY``, where the tests find them; others are not, and
+    a class may be defined as often as one likes.
+
+    Raises:
+        TypeError: at the definition: a ``forward`` has no ``vjp`` beside it.
+
+    >>> import pellucid
+    >>> class Cube(pellucid.Op):
+    ...     casts = "float"
+    ...
+    ...     @staticmethod
+    ...     def forward(xp, x):
+    ...         return x * x * x
+    ...
+    ...     @staticmethod
+    ...     def vjp(xp, g, out, x):
+    ...         return (3 * g * x * x,)
+    >>> pellucid.apply(Cube, [1.0, 2.0])
+    Tensor([1., 8.])
+    >>> pellucid.gradcheck(Cube, [1.0, 2.0])
+    x  rel_error = ...  ok
     """
 
     casts: ClassVar[Literal["keep", "common", "float"]] = "keep"
@@ -36,8 +60,21 @@ class Op:
     vjp: ClassVar[Callable[..., Gradients]]
 
     def __init_subclass__(cls) -> None:
-        if "forward" in vars(cls):
-            REGISTRY[cls.__name__] = cls
+        if "forward" not in vars(cls):
+            return
+        if cls.differentiable and not hasattr(cls, "vjp"):
+            raise TypeError(
+                f"expected {cls.__name__} to have a gradient rule, got a forward alone; define "
+                "vjp(xp, g, out, *operands) beside it, or set differentiable = False"
+            )
+        if cls.__module__.startswith(OURS):
+            other = REGISTRY.get(cls.__name__, cls)
+            if other.__module__ != cls.__module__:
+                raise TypeError(
+                    f"expected one operation of the name {cls.__name__}, got a second in "
+                    f"{cls.__module__}, beside that of {other.__module__}; give it another name"
+                )
+            REGISTRY[cls.__name__] = cls  # a module that is loaded again replaces its own
 
 
 def chain(xp: Namespace, g: Array, derivative: Array) -> Array:

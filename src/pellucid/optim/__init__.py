@@ -63,6 +63,6 @@ def optimizer(choice: str | Optimizer) -> Optimizer:
     """
     if isinstance(choice, Optimizer):
         return choice
-    if choice not in OPTIMIZERS:
+    if not isinstance(choice, str) or choice not in OPTIMIZERS:
         raise unknown("optimizer", choice, OPTIMIZERS)
     return OPTIMIZERS[choice]()

@@ -50,7 +50,7 @@ class Optimizer:
 
     Args:
         lr: learning rate, a positive number, or a function of the step number (1, 2, ...) that
-            gives it, such as those in `pellucid.optim.schedules`.
+            gives it, such as those in `pellucid.optim.schedules`. It may be set anew at any time.
         groups: settings that differ for some parameters; see `Group`.
         clip_value: cut each element of a gradient to [-clip_value, clip_value] before the update.
         clip_norm: scale all gradients of a step so that their norm over all parameters together is
@@ -132,17 +132,7 @@ class Optimizer:
         Raises:
             ValueError: it is something else than a finite number of at least 0.
         """
-        step = self.steps if step is None else step
-        rate = self.lr(step) if callable(self.lr) else self.lr
-        if isinstance(rate, np.generic | np.ndarray):
-            rate = rate.item()  # NumPy's float64 scalars would make float32 parameters float64
-        if not hasattr(rate, "dtype") and not (is_number(rate) and 0 <= rate < float("inf")):
-            what = "the schedule to give a rate" if callable(self.lr) else "lr to be a rate"
-            raise ValueError(
-                f"expected {what} of at least 0 in step {step}, got {rate!r}; use a number, or a "
-                "function that returns one for every step from 1 on"
-            )
-        return rate * self.scale
+        return self._base_rate(self.steps if step is None else step) * self.scale
 
     def step(self, parameters: Any) -> None:
         """Move every parameter that has a gradient, once.
@@ -196,7 +186,10 @@ class Optimizer:
         self.counts, self.state = dict(snapshot.counts), dict(snapshot.state)
 
     def cells(self) -> dict[str, Cell]:
-        """Return what a compiled step reads and writes: counts, the moments of each parameter."""
+        """Return what a compiled step reads and writes: counts, rates, moments of parameters.
+
+        So a new number for ``lr`` needs no new program; a new schedule does.
+        """
 
         def count(path: str) -> Cell:
             def write(value: Any) -> None:
@@ -216,8 +209,13 @@ class Optimizer:
         def scale(value: Any) -> None:
             self.scale = value
 
+        def rate(value: Any) -> None:
+            self.lr = value
+
         found = {"steps": Cell(lambda: self.steps, steps, self, weak=True)}
         found["scale"] = Cell(lambda: self.scale, scale, self, weak=True)
+        if not callable(self.lr):
+            found["lr"] = Cell(lambda: self._base_rate(self.steps), rate, self, weak=True)
         found |= {f"counts.{path}": count(path) for path in self.counts}
         for path, arrays in self.state.items():
             found |= {f"state.{path}.{name}": moment(path, name) for name in arrays}
@@ -226,7 +224,8 @@ class Optimizer:
     def settings(self) -> tuple[Any, ...]:
         """Return what a compiled step takes as it is when it is traced."""
         groups = tuple((group.which, *group.settings.items()) for group in self.groups)
-        own = (getattr(self, name) for name in self._names)
+        fixed = (name for name in self._names if name != "lr" or callable(self.lr))
+        own = (getattr(self, name) for name in fixed)
         return (*own, self.clip_value, self.clip_norm, groups)
 
     def traced(self) -> Callable[[], None]:
@@ -301,6 +300,19 @@ class Optimizer:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     # how
+
+    def _base_rate(self, step: int) -> Any:
+        """Return the learning rate of a step before it is scaled, a number or a symbol."""
+        rate = self.lr(step) if callable(self.lr) else self.lr
+        if isinstance(rate, np.generic | np.ndarray):
+            rate = rate.item()  # NumPy's float64 scalars would make float32 parameters float64
+        if not hasattr(rate, "dtype") and not (is_number(rate) and 0 <= rate < float("inf")):
+            what = "the schedule to give a rate" if callable(self.lr) else "lr to be a rate"
+            raise ValueError(
+                f"expected {what} of at least 0 in step {step}, got {rate!r}; use a number, or a "
+                "function that returns one for every step from 1 on"
+            )
+        return rate
 
     def _with(self, places: tuple[int, ...]) -> Self:
         """Return a copy that has the settings of the groups at these places."""

@@ -25,7 +25,21 @@ SHOWN = 5  # differences that an error names
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be gone on from, or one that is in the way."""
+    """A checkpoint that cannot be gone on from, or one that is in the way.
+
+    >>> import tempfile
+    >>> from pellucid import nn, train
+    >>> model = train.Model(nn.Dense(2, 1), "mse")
+    >>> x, y = [[1.0, 2.0], [2.0, 1.0]], [[3.0], [4.0]]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = train.Checkpoint(folder)
+    ...     history = model.fit(x, y, epochs=1, callbacks=[saved], verbose=False)
+    ...     try:  # another training, into the same folder
+    ...         model.fit(x, y, epochs=1, callbacks=[saved], verbose=False)
+    ...     except train.CheckpointError as error:
+    ...         print(error)
+    expected a folder without checkpoints of another training, got ...
+    """
 
 
 class CheckpointWarning(RuntimeWarning):

@@ -26,9 +26,9 @@ class Run:
     ``predict`` makes of examples what ``loss`` takes; ``training`` and ``validation`` are the data.
 
     ``updates`` counts those of all epochs. ``interrupted`` tells that a signal, and no callback or
-    fault, ended training; ``anomaly`` which operation made what is not finite. ``state`` returns
-    what a checkpoint keeps of the run between two updates, and ``resumed`` is the folder of those
-    it goes on from.
+    fault, ended training; ``anomaly`` which operation made what is not finite; ``eager`` why
+    updates are no native code, if they should be. ``state`` returns what a checkpoint keeps of the
+    run between two updates, and ``resumed`` is the folder of those it goes on from.
 
     >>> import numpy as np
     >>> from pellucid import nn, optim, train
@@ -53,6 +53,7 @@ class Run:
     logs: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
     anomaly: str = ""
+    eager: str = ""
     reports_lr: bool = False
     loss: Loss | None = None
     predict: Callable[[Array], Tensor] | None = None

@@ -27,8 +27,9 @@ class History(Mapping[str, list[float]]):
     """A read-only mapping from a name ("loss", "val_loss", "accuracy", ...) to its values by epoch.
 
     ``stopped`` says why training ended before the last epoch; it is empty if it did not.
-    ``anomaly`` tells what made a number that is not finite, if that ended it. ``lower``
-    names the values, beside losses and errors, that are better when they are smaller.
+    ``anomaly`` tells what made a number that is not finite, if that ended it. ``eager`` says why
+    updates were no native code; it is empty if they were, or were not to be. ``lower`` names the
+    values, beside losses and errors, that are better when they are smaller.
 
     >>> from pellucid import train
     >>> history = train.History({"loss": [0.9, 0.5, 0.3], "val_loss": [0.8, 0.6, 0.7]})
@@ -47,6 +48,7 @@ class History(Mapping[str, list[float]]):
         self._values = {name: list(numbers) for name, numbers in (values or {}).items()}
         self.stopped = stopped
         self.anomaly = ""
+        self.eager = ""
         self.lower = frozenset(lower)
 
     def append(self, logs: Mapping[str, float]) -> None:

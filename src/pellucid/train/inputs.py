@@ -25,6 +25,7 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
         TypeError: it holds something else than numbers.
         ValueError: it is empty, has no axis of examples, or holds NaN or infinity.
     """
+    refuse_several(x, name)
     array = numbers(x, name)
     if array.ndim < 2:
         raise ValueError(
@@ -36,6 +37,38 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
             f"{name}: expected at least one example and one feature, got {array.shape}"
         )
     return floats(array, dtype, name) if array.dtype.kind == "f" else array
+
+
+def refuse_several(x: Any, name: str = "x", y: Any = None) -> None:
+    """Refuse several arrays, each with a row for every example: a model has one input.
+
+    A list of rows, or of images, is one input: it is as long as y.
+
+    Raises:
+        TypeError: says how to make one array of them.
+    """
+    inputs = list(x.values()) if isinstance(x, dict) else x
+    if not isinstance(inputs, list | tuple) or len(inputs) < 2:
+        return
+    if not all(isinstance(part, Tensor | np.ndarray) and part.ndim for part in inputs):
+        return
+    shapes = [part.shape for part in inputs]
+    rows, targets = {shape[0] for shape in shapes}, _rows(y)
+    unlike = len(rows) == 1 and len(set(map(len, shapes))) > 1  # in their number of axes
+    if isinstance(x, dict) or unlike or (rows == {targets} and targets != len(inputs)):
+        raise TypeError(
+            f"{name}: expected one array of examples, got {len(inputs)} inputs of shapes "
+            f"{', '.join(map(str, shapes))}; put them side by side with np.concatenate(..., "
+            "axis=-1), and let the network's forward take them apart, or write a training loop"
+        )
+
+
+def _rows(y: Any) -> int:
+    """Return the number of targets, 0 where there are none."""
+    try:
+        return len(y)
+    except TypeError:
+        return 0
 
 
 def targets(y: Any, loss: Loss, output: Shape, rows: int, dtype: DType, name: str = "y") -> Array:

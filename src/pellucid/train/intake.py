@@ -58,6 +58,7 @@ class Intake:
                 f"expected {name}x to be an array where there is y, got {type(x).__name__}; what "
                 "brings batches brings their y too, so leave y out"
             )
+        inputs.refuse_several(x, f"{name}x", y)
         x = self.examples(x, f"{name}x")
         found = self._targeted(x, y, sample_weight, self._output(x), name)
         return _some(found, f"{name}sample_weight")
@@ -117,6 +118,7 @@ class Intake:
 
         def check(batch: Any, at: str) -> Batch:
             x, y, weight = parts(batch, at)
+            inputs.refuse_several(x, f"{at}: x", y)
             x = self.examples(x, f"{at}: x")
             if not shapes:
                 shapes.extend([x.shape[1:], self._output(x)])

@@ -161,8 +161,9 @@ class Model:
                 and several yes-or-no outputs are refused: use ``sample_weight``.
             accumulate: batches an update; the gradient is that of all of them as one batch.
             compile: "auto" makes updates as native programs (see `pellucid.compile`), and eagerly
-                where it cannot; True raises there; False is always eager. Sums may differ in their
-                last digits. With ``accumulate`` updates are made eagerly.
+                where it cannot, for the reason that ``history.eager`` tells; True raises there;
+                False is always eager. Sums may differ in their last digits. With ``accumulate``
+                updates are made eagerly.
             threads: how many native programs use, also later to evaluate and predict; by default
                 one for each core. The results have the same bits for any number.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)`` to evaluate after each epoch,
@@ -227,7 +228,7 @@ class Model:
                 module.reseed(dropout)
         with in_mode(self.network, training=True):
             loop.go(saved, partial(saving.take_over, self))
-        history.stopped, history.anomaly = run.stopped, run.anomaly
+        history.stopped, history.anomaly, history.eager = run.stopped, run.anomaly, run.eager
         return history
 
     def _lower(self) -> list[str]:
@@ -244,11 +245,19 @@ class Model:
                 return self._natively(step).updates(training, at_most)
             return ([step(batches)] for batches in groups(training.epoch(), group))
 
+        def eager() -> str:
+            if not self._native:
+                return ""
+            if group > 1:
+                return f"no native code for accumulate={group} yet"
+            return self._program.eager if self._program else ""
+
         return Work(
             updates,
             lambda: Tally(self.loss, self.metrics),
             lambda validation: self._score(validation, self._native),
             lambda batch: doctor.anomaly(self._case(batch, len(batch.x))),
+            eager,
             group,
         )
 

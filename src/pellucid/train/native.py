@@ -53,11 +53,11 @@ class NativeStep:
             for function in (self._batch, self._rows)
         }
         self.together: dict[int, int] = {}  # updates in one call, by batch size
-        self.eager = bool(reason := unavailable())
-        if reason and insist:
-            raise UnsupportedError(f"expected a step that compiles: {reason}")
-        if reason:
-            say_once(reason)
+        self.eager = unavailable()  # the reason, if there is no native code
+        if self.eager and insist:
+            raise UnsupportedError(f"expected a step that compiles: {self.eager}")
+        if self.eager:
+            say_once(self.eager)
 
     def serves(self, step: Step, insist: bool, keep: bool, threads: int) -> bool:
         """Whether this does what is asked for now."""
@@ -148,16 +148,16 @@ class NativeStep:
             return None
         try:
             bound = self.programs[function].bound(self._rules(), *arrays)
-            if bound.traced.program is None:
-                raise UnsupportedError(f"expected a step that compiles: {bound.traced.reason}")
-        except (TraceError, UnsupportedError) as error:
+        except TraceError as error:
             if self.insist:
                 raise
-            if isinstance(error, TraceError):
-                warnings.warn(f"training goes on without compiled code: {error}", stacklevel=5)
-            self.eager = True
+            warnings.warn(f"training goes on without compiled code: {error}", stacklevel=5)
+            self.eager = str(error)
             return None
-        return bound
+        if bound.traced.program is None and self.insist:
+            raise UnsupportedError(f"expected a step that compiles: {bound.traced.reason}")
+        self.eager = bound.traced.reason
+        return None if self.eager else bound
 
     def _rules(self) -> tuple[Any, ...]:
         """Return what the loss, penalties and constraints are set to: programs differ by it."""

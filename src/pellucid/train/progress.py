@@ -43,15 +43,27 @@ def _number(name: str, value: float) -> str:
     return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
 
 
+def eagerness(run: Run) -> str:
+    """Return a line that says why updates are no native code."""
+    return f"updates are eager: {run.eager.partition(';')[0]}"
+
+
 class ProgressLines(Callback):
     """One line an epoch: its number, its time, its loss and metrics."""
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Nothing has been said."""
+        self._told = ""
 
     def on_epoch_begin(self, run: Run) -> None:
         """Start the clock."""
         self._start = time.perf_counter()
 
     def on_epoch_end(self, run: Run) -> None:
-        """Print the line."""
+        """Print the line, and before it why updates are eager, once."""
+        if run.eager != self._told:
+            self._told = run.eager
+            print(eagerness(run), flush=True)
         seconds = time.perf_counter() - self._start
         width = len(str(run.epochs))
         print(
@@ -97,7 +109,7 @@ class ProgressBar(Callback):
         total = run.epochs * run.batches or None  # None: not known before the first epoch's end
         self._task: TaskID = self._bar.add_task("training", total=total, values="")
         self._bar.start()
-        self._drawn = 0.0
+        self._drawn, self._told = 0.0, ""
 
     def on_epoch_begin(self, run: Run) -> None:
         """Start the epoch's clock."""
@@ -118,7 +130,10 @@ class ProgressBar(Callback):
             self._bar.update(self._task, completed=done, values=values)
 
     def on_epoch_end(self, run: Run) -> None:
-        """Print the epoch's line above the bar."""
+        """Print the epoch's line above the bar, and before it why updates are eager, once."""
+        if run.eager != self._told:
+            self._told = run.eager
+            self._bar.console.print(eagerness(run), highlight=False, markup=False)
         seconds = time.perf_counter() - self._start
         width = len(str(run.epochs))
         self._bar.console.print(

@@ -24,6 +24,7 @@ class Work(NamedTuple):
         tally: what adds up what they saw.
         score: of the validation data.
         anomaly: which operation made what is not finite, on a batch.
+        eager: why updates are no native code, if they should be.
         group: how many batches make an update.
     """
 
@@ -31,6 +32,7 @@ class Work(NamedTuple):
     tally: Callable[[], Tally]
     score: Callable[[Source], dict[str, float]]
     anomaly: Callable[[Batch], str]
+    eager: Callable[[], str]
     group: int
 
 
@@ -115,6 +117,7 @@ class Training:
         """Make the updates of an epoch, and add up what they saw."""
         run = self.run
         for outcomes in self.work.updates(lambda: self.events.next_look(run)):
+            run.eager = self.work.eager()
             for outcome in outcomes:
                 run.batch, run.updates = run.batch + 1, run.updates + 1
                 for scored in outcome.scored if not outcome.problem else ():

@@ -61,6 +61,6 @@ def loss(choice: str | Loss) -> Loss:
             f"expected a loss, or the name of one, got {given!r:.80}; make it a class that "
             "inherits from nn.Loss and defines per_example(prediction, target), one loss an example"
         )
-    if choice not in LOSSES:
+    if not isinstance(choice, str) or choice not in LOSSES:
         raise unknown("loss", choice, LOSSES)
     return LOSSES[choice]()
