@@ -180,9 +180,12 @@ def to_svg(drawing: Drawing) -> str:
     for edge, text in drawing.notes.items():
         x, y = note_place(drawing, edge)
         ink, bold = (ACCENT, BOLD) if edge in drawing.lit else (INK, "")
-        parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}" text-anchor="middle"{bold}'
-            f' stroke="#ffffff" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
+        width, before = text_width(text), 2.0 if drawing.downwards else PAD - 2
+        parts.append(  # on a gap in the line, which reads like a minus sign otherwise
+            f'<rect x="{x - width / 2 - before:.1f}" y="{y - LINE / 2:.1f}" '
+            f'width="{width + before + 2:.1f}" height="{LINE:.0f}" fill="#ffffff"/>'
+            f'<text x="{x:.1f}" y="{y + 4:.1f}" fill="{ink}" text-anchor="middle"{bold}>'
+            f"{escape(text)}</text>"
         )
     return "\n".join([*parts, "</g></svg>"]) + "\n"
 
