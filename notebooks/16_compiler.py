@@ -331,8 +331,8 @@ print(f"one after the other:   {microseconds(plain_step, xb, yb):7.0f} us an upd
 print(f"as one program:        {microseconds(native_step, xb, yb):7.0f} us")
 
 # %% [markdown]
-# One pass adds nodes instead of dropping some: `halve_products`. It writes the product of the images
-# with the first layer's weights as a sum of two halves,
+# One pass adds nodes instead of dropping some: `halve_products`. It writes the product of the
+# images with the first layer's weights as a sum of two halves,
 #
 # $$x\,W = x_1 W_1 + x_2 W_2.$$
 #
