@@ -98,6 +98,8 @@ for column, name in enumerate(("sigmoid", "tanh", "relu", "exp")):
     _ = bottom.plot(grid, [slope_at(ours, x) for x in grid], color=style.ORANGE)
     if name == "exp":
         _ = top.set_ylim(-0.5, 8), bottom.set_ylim(-0.5, 8)
+    else:
+        _ = bottom.set_ylim(-0.05, 1.1)  # one scale, to compare
 figure
 
 # %% [markdown]
