@@ -41,8 +41,8 @@ def size(full, short):
 # Let d be the prediction less the target. Three ways to punish it; the loss of many examples is the
 # mean:
 #
-# - squared error, $d^2$: twice as far costs four times as much;
-# - absolute error, $|d|$: twice as far costs twice as much;
+# - squared error, $d^2$ (`MSELoss`, mean squared error): twice as far costs four times as much;
+# - absolute error, $|d|$ (`MAELoss`): twice as far costs twice as much;
 # - Huber, $d^2/2$ up to 1 and the straight line $|d| - 1/2$ beyond: square near, absolute far.
 #
 # The slope is the pull on the prediction. The square pulls harder the farther off it is. The
@@ -124,7 +124,8 @@ figure
 #
 # A network that answers yes or no returns a score z, called a **logit**. The sigmoid makes a
 # probability of it, $p = \sigma(z)$. Let the truth be yes. We could punish $(p - 1)^2$. Or, with
-# the **cross-entropy**, $-\ln p$: the surprise of being told the truth.
+# the **cross-entropy** (`BCELoss`, binary cross-entropy), $-\ln p$: the surprise of being told the
+# truth.
 #
 # Look at the left end of both pictures, where the network is sure and wrong.
 

@@ -373,8 +373,8 @@ for count in (1, 4, 32, 128):
 
 # %% [markdown]
 # Four examples give a useful direction for a hundredth of the work. Now three walks. One uses all
-# examples for each step, the others 4 drawn at random, once with a fixed rate and once with a rate
-# that falls.
+# examples for each step, the others 4 drawn at random, once with a fixed rate and once with one
+# that falls: $0.1 / (1 + 0.05\, t)$ in step $t$ (`InverseTime`).
 
 
 # %%
@@ -487,7 +487,7 @@ limit = 2 / 6
 
 # %% tags=["check"]
 # Check 1: a little below it converges, a little above it does not
-for rate, converges in ((0.97 * limit, True), (1.03 * limit, False)):
+for rate, converges in ((0.99 * limit, True), (1.01 * limit, False)):
     end = descend(optim.SGD(rate), lambda x, y: 3 * x * x + y * y, (1.0, 1.0), 300)[-1]
     assert (np.abs(end).max() < 1) == converges, f"at a rate of {rate:.4f} the walk ends at {end}"
 print("Exercise 1 is right.")

@@ -71,8 +71,8 @@ print(f"the formula at 0.5:            {1 / (1 + exp(-2 * 0.5)):.3f}")
 # $$L = -\big[\,y \ln p + (1 - y) \ln (1 - p)\,\big].$$
 #
 # In words: minus the logarithm of the probability given to what happened. A sure mistake costs
-# without bound. The loss takes the *logit* $z$, not $p$, because that is exact even where $p$ is
-# rounded to 1.
+# without bound. The loss takes the score $z$, the *logit*, not $p$, because that is exact even
+# where $p$ is rounded to 1 ([notebook 08](08_losses.ipynb)).
 
 # %%
 model = train.Model(
