@@ -285,9 +285,9 @@ assert np.allclose(slopes, by_rule)
 #
 # $$\frac{\partial (-\ln p_k)}{\partial z_j} = p_j - [j = k]$$
 #
-# In words: the gradient of each score is its probability, less 1 for the right answer: the sign $[j
-# = k]$ is 1 where j is k, and 0 elsewhere. It is the difference between what is said and what is
-# true. It is near 0 only where these agree, so a sure mistake is corrected hardest.
+# In words: the gradient of each score is its probability, less 1 for the right answer: the sign
+# $[j = k]$ is 1 where j is k, and 0 elsewhere. It is the difference between what is said and what
+# is true. It is near 0 only where these agree, so a sure mistake is corrected hardest.
 
 # %%
 scores = [Value(2.0), Value(1.0), Value(-1.0)]

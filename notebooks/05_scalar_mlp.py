@@ -211,10 +211,10 @@ for sizes in ([1], [2, 1], [4, 1], [8, 1], [8, 8, 1]):
     )
 
 # %% [markdown]
-# And layers must not be linear. A linear layer on a linear layer is a linear layer: $w_2 (w_1 x) =
-# (w_2 w_1) x$. In words: two weights in a row do what one weight, their product, does; the same
-# holds for whole layers, and biases change only where the border lies. Without tanh in between, all
-# the neurons together draw one straight border:
+# And layers must not be linear. A linear layer on a linear layer is a linear layer:
+# $w_2 (w_1 x) = (w_2 w_1) x$. In words: two weights in a row do what one weight, their product,
+# does; the same holds for whole layers, and biases change only where the border lies. Without tanh
+# in between, all the neurons together draw one straight border:
 
 # %%
 straight = MLP(2, [8, 8, 1], activation="linear", fused=True, rng=1)

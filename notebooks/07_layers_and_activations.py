@@ -343,8 +343,9 @@ viz.weight_images(reader.network[0].weight.data, image_shape=(8, 8))
 #
 # ## Exercises
 #
-# **Exercise 1.** How many `parameters` has `Sequential(Dense(64, 128, "relu"), BatchNorm1D(128),
-# Dense(128, 10))`? BatchNorm learns a scale and a shift for each column.
+# **Exercise 1.** How many `parameters` has
+# `Sequential(Dense(64, 128, "relu"), BatchNorm1D(128), Dense(128, 10))`? BatchNorm learns a scale
+# and a shift for each column.
 
 # %% tags=["solution", "hide-input"]
 # Solution 1
@@ -385,8 +386,8 @@ assert learned == [-1.0, -1.0, 3.0, 3.0], f"expected shifts of -1 and scales of 
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** Two linear layers in a row are one linear layer. Write a function `merged(W1, b1,
-# W2, b2)` that returns W and b of that one layer.
+# **Exercise 3.** Two linear layers in a row are one linear layer. Write a function
+# `merged(W1, b1, W2, b2)` that returns W and b of that one layer.
 
 
 # %% tags=["solution", "hide-input"]

@@ -120,9 +120,9 @@ for rate in (0.099, 0.1, 0.101):
     assert np.isclose(y, expected)
 
 # %% [markdown]
-# The best fixed rate treats both alike: $\eta = 2 / (1 + 20)$ makes the factors $1 - \eta$ and $20
-# \eta - 1$ equal. Even then a step takes off only a tenth. The ratio of the bends, here 20, is the
-# **condition number**.
+# The best fixed rate treats both alike: $\eta = 2 / (1 + 20)$ makes the factors $1 - \eta$ and
+# $20 \eta - 1$ equal. Even then a step takes off only a tenth. The ratio of the bends, here 20, is
+# the **condition number**.
 
 # %%
 best = 2 / (1 + 20)
@@ -478,8 +478,8 @@ figure
 #
 # ## Exercises
 #
-# **Exercise 1.** Up to which rate, `limit`, does gradient descent come to rest on $L = 3 x^2 +
-# y^2$?
+# **Exercise 1.** Up to which rate, `limit`, does gradient descent come to rest on
+# $L = 3 x^2 + y^2$?
 
 # %% tags=["solution", "hide-input"]
 # Solution 1: the gradient is (6 x, 2 y); the larger bend is 6
@@ -511,11 +511,11 @@ print("Exercise 2 is right.")
 
 # %% [markdown]
 # **Exercise 3.** Write an optimiser of your own, `SignDescent`: it moves each weight by the rate,
-# against the *sign* of its gradient. It is a subclass of `optim.Optimizer` with `update(self,
-# param, grad, state, step)`, which is given a parameter, its gradient, its state and the number of
-# the step, and returns the new parameter and the new state (here the old one). `self.rate()` is the
-# rate of this step, and `np.sign` the sign. The check lets it walk down the valley with a rate that
-# falls.
+# against the *sign* of its gradient. It is a subclass of `optim.Optimizer` with
+# `update(self, param, grad, state, step)`, which is given a parameter, its gradient, its state and
+# the number of the step, and returns the new parameter and the new state (here the old one).
+# `self.rate()` is the rate of this step, and `np.sign` the sign. The check lets it walk down the
+# valley with a rate that falls.
 
 
 # %% tags=["solution", "hide-input"]

@@ -216,9 +216,9 @@ assert abs(half / (z.var() / 2) - 1) < 0.01
 # %% [markdown]
 # In words: the mean square behind a ReLU is half of the variance before it. With
 # $\operatorname{Var}(w) = 1/n$ the mean square would be halved in every layer, and the standard
-# deviation, its root, divided by $\sqrt 2$. He et al., 2015, make up for it: $\operatorname{Var}(w)
-# = 2 / n_\text{in}$. A small difference, twenty times over. (Here every layer has as many inputs as
-# outputs, so that Xavier's rule is $1/n$.)
+# deviation, its root, divided by $\sqrt 2$. He et al., 2015, make up for it:
+# $\operatorname{Var}(w) = 2 / n_\text{in}$. A small difference, twenty times over. (Here every
+# layer has as many inputs as outputs, so that Xavier's rule is $1/n$.)
 
 # %%
 relu_starts = {"Xavier, 1/n": "xavier_normal", "He, 2/n": "he_normal"}

@@ -201,8 +201,8 @@ viz.calibration_curve(test_y, chances)
 # Now *how much*. In regression the answer is a number. The usual loss is the **mean squared
 # error**, $L = \frac1n \sum_i (\hat y_i - y_i)^2$: the mean square of the difference between what
 # was said, $\hat y$, and what is true, $y$. If the same $x$ comes with different $y$, the number
-# that makes it smallest is their mean. For the **mean absolute error**, $\frac1n \sum_i |\hat y_i -
-# y_i|$, it is their median. One wild value moves a mean, not a median.
+# that makes it smallest is their mean. For the **mean absolute error**,
+# $\frac1n \sum_i |\hat y_i - y_i|$, it is their median. One wild value moves a mean, not a median.
 
 # %%
 values = np.array([1.0, 2.0, 3.0, 4.0, 100.0])

@@ -39,9 +39,9 @@ def size(full, short):
 # ## 1. The data
 #
 # Fashion-MNIST: 28 by 28 pixels, ten kinds of clothing. It has the form of MNIST and is harder. We
-# take 10,000 of the 60,000 images to learn from, so that this notebook runs in about a minute. An
-# image is a table of pixels with one number each; the last axis holds these **channels** (a colour
-# image has three).
+# take 10,000 of the 60,000 images to learn from, so that this notebook runs in about a minute. A
+# pixel is one number here, and three in a colour image: these are its **channels**, and they stand
+# on the last axis.
 
 # %%
 try:

@@ -253,8 +253,8 @@ print(nn.attention_weights(q, k, causal=True).data.round(2))
 # %% [markdown]
 # Attention sees a *set*: it does not know which step came first. Shuffle the steps, and the answers
 # are shuffled alike. So positions are added to the embedding, one vector for each place.
-# (`MultiHeadAttention(8, 2)` makes queries, keys and values of 8 numbers by learned weights, and
-# does so twice, side by side: two **heads**.)
+# (`MultiHeadAttention(8, 2)` makes queries, keys and values of 8 numbers from each step, by learned
+# weights, and divides them between two **heads**, which attend side by side with 4 numbers each.)
 
 # %%
 steps = pellucid.Tensor(rng.normal(size=(1, 6, 8)))

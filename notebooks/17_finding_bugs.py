@@ -382,8 +382,8 @@ assert abs(guess - float(exact)) < 1e-6, f"expected {exact}, got {guess}"
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** The rule of this operation, $\text{out} = x\,y$, has a mistake that a test with $x
-# = y$ would not find. Write a class `Product` with the same value and the right rule.
+# **Exercise 2.** The rule of this operation, $\text{out} = x\,y$, has a mistake that a test with
+# $x = y$ would not find. Write a class `Product` with the same value and the right rule.
 #
 #     class Mixed(Op):
 #         casts = "float"
