@@ -17,7 +17,10 @@
 # A network learns by asking one question of each of its numbers: if this number grew a little,
 # would the error grow or shrink, and how fast? The answer is a derivative. This notebook says what
 # a derivative is, measures it with small steps, finds it exactly by rules, and uses it to walk
-# downhill. Nothing but school arithmetic is needed.
+# downhill. School mathematics is enough, and to be able to read a little Python.
+#
+# The cell below is at the top of every notebook, in one form or another. `size` chooses small sizes
+# when the notebooks are tested. Lines with `style` or `ax` draw pictures; skip them as you please.
 
 # %%
 import math
@@ -64,8 +67,9 @@ for h in (1.0, 0.1, 0.01, 0.001, 0.0001):
     print(f"h = {h:<7g} change {f(x + h) - f(x):<12.6g} slope {(f(x + h) - f(x)) / h:.6f}")
 
 # %% [markdown]
-# The change itself goes to 0, but the slope settles: on 6. This limit is the **derivative** of f at
-# x:
+# The change itself goes to 0, but the slope settles: on 6. This limit, the number that the slopes
+# come as near to as we please, is the **derivative** of f at x. It is written df/dx, or f'(x) for
+# short:
 #
 # $$\frac{df}{dx} = \lim_{h \to 0} \frac{f(x + h) - f(x)}{h}$$
 #
@@ -96,7 +100,9 @@ figure
 # ## The sign says which way is down
 #
 # A positive derivative means: a little more x makes f larger. A negative one: a little more x makes
-# f smaller. Where it is 0, the curve is flat. Here is the slope at many places.
+# f smaller. Where it is 0, the curve is flat. Here is the slope at many places, measured with a
+# step to both sides: over (x - h, x + h) the error is far smaller than over (x, x + h), as a later
+# section shows.
 
 
 # %%
@@ -189,16 +195,20 @@ print(f"best step to one side:  h = {lengths[forward.argmin()]:.0e}, error {forw
 print(f"best step to both sides: h = {lengths[central.argmin()]:.0e}, error {central.min():.0e}")
 
 # %% [markdown]
-# Second, each input needs steps of its own. A network with a million weights would have to be run a
-# million times to learn all slopes once. Rules give all of them in one go. Still, steps are how
-# rules are *checked*: they know nothing of the rules, so they cannot share their mistakes.
+# Second, each input needs a step of its own. A network with a million weights would have to be run
+# a million times to learn all slopes once. Rules give all of them in one go, as [the next
+# notebook](02_backpropagation_by_hand.ipynb) shows. Still, steps are how rules are *checked*: they
+# know nothing of the rules, so they cannot share their mistakes.
 #
 # ## Several inputs
 #
 # Let a function take several numbers. Its **partial derivative** with respect to one of them is the
-# slope when only that one moves. All of them together are the **gradient**.
+# slope when only that one moves, written with a round d: $\partial d / \partial a$. All of them
+# together are the **gradient**.
 #
 # $$d(a, b, c) = a b + c$$
+#
+# In words: the product of a and b, plus c.
 
 
 # %%
@@ -227,7 +237,8 @@ print(f"d = {out.data}: slopes {va.grad}, {vb.grad}, {vc.grad}")
 
 # %% [markdown]
 # And `pellucid.grad` turns a function into the function of its slope. It can be applied twice: the
-# slope of the slope says how a curve bends. For f it is 4 everywhere.
+# slope of the slope says how a curve bends. For f it is 4 everywhere. (`item()` makes a plain
+# number of the library's.)
 
 # %%
 slope = pellucid.grad(f)
@@ -280,9 +291,16 @@ for rate in (0.01, 0.07, 0.25, 0.45, 0.51):
 # - Steps measure slopes without knowing any rule: slowly and with few digits, but independently.
 # - A step against the slope makes the function smaller, if the step is small enough.
 #
+# To read on: [functions and their gradients](../docs/api/pellucid.md), and [what rounding
+# does](../docs/explanation/numerics.md).
+#
 # ## Exercises
 #
-# **Exercise 1.** Find by the rules the derivative of $p(x) = x^3 - 2x$ and write it as a function.
+# Under each exercise stand one solution and a cell that checks it. Write your own in place of the
+# solution, under the same names, and run both.
+#
+# **Exercise 1.** Find by the rules the derivative of $p(x) = x^3 - 2x$ and write it as a function
+# `dp(x)`.
 
 
 # %% tags=["solution", "hide-input"]
@@ -300,8 +318,9 @@ print("Exercise 1 is right.")
 
 # %% [markdown]
 # **Exercise 2.** The sigmoid $\sigma(x) = 1 / (1 + e^{-x})$ squeezes every number between 0 and 1.
-# Show with the chain rule that its derivative is $\sigma(x)\,(1 - \sigma(x))$. Where is it
-# steepest, and how steep is it there?
+# Show on paper with the chain rule that its derivative is $\sigma(x)\,(1 - \sigma(x))$. ($e^x$ is
+# its own derivative, so that of $e^{-x}$ is $-e^{-x}$; that of $1/u$ is $-1/u^2$.) At which x is it
+# steepest, `steepest_at`, and how steep is it there, `steepest`?
 
 # %% tags=["solution", "hide-input"]
 # Solution 2: with u = 1 + e^-x, d(1/u)/du = -1/u^2 and du/dx = -e^-x, so the slope is
@@ -319,8 +338,8 @@ assert abs(slopes.max() - steepest) < 1e-6, f"steepest slope is {slopes.max()}"
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** Walk down f once more from x = 3, but find a learning rate that takes you to the
-# lowest point in a single step. (The slope is 4x - 6, and the way to go is 3 - 1.5.)
+# **Exercise 3.** Walk down f once more from x = 3, but find a learning rate `one_step` that takes
+# you to the lowest point in a single step. (The slope is 4x - 6, and the way to go is 3 - 1.5.)
 
 # %% tags=["solution", "hide-input"]
 # Solution 3: rate * f'(3) must be 3 - 1.5, and f'(3) = 6

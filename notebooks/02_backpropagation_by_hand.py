@@ -35,7 +35,7 @@ def size(full, short):
 # ## A computation is a graph
 #
 # The smallest network there is: one weight w and one bias b turn an input x into a prediction, and
-# the error is how far it is from the wanted y, squared.
+# the error L is how far it is from the wanted y, squared.
 #
 # $$L = (w \cdot x + b - y)^2$$
 #
@@ -165,7 +165,8 @@ for step in steps:
 
 # %% [markdown]
 # A step is also a picture: lit is what the step touches, and on the lines stands the product it
-# forms. Here is the second one, through the difference. Gradients that are not known yet are dots.
+# forms. Here is the second one, through the difference. The dots in p stand for a gradient that is
+# still to come; the numbers we chose begin at 0, and theirs will be added to it.
 
 # %%
 steps[1].draw()
@@ -184,9 +185,9 @@ for value in (W, X, B, Y):
 # %% [markdown]
 # ## What gradients are good for
 #
-# They say how to move all numbers at once to make L larger: each a little along its gradient. To
-# make L smaller, go against it. The input and the target are given, so only the weight and the bias
-# move. This is all of training.
+# They say how to move all numbers at once to make L larger: each by a little, in proportion to its
+# gradient. To make L smaller, go against it. The input and the target are given, so only the weight
+# and the bias move. Training is this step, many times.
 
 # %%
 rate = 0.01
@@ -308,9 +309,10 @@ for bias in (3.8, 5.0, 7.0, 12.0):
 # ## Why backwards?
 #
 # One could also walk forwards: start with one input, and carry along how fast everything changes
-# with it. That finds the slopes of *all results* with respect to *one input*. Backwards finds the
-# slopes of *one result* with respect to *all inputs*, in a single walk. A network has one error and
-# many weights, so backwards wins. Here are many slopes from one walk, and one of them measured:
+# with it. For each further input the walk begins anew: it finds the slopes of *all results* with
+# respect to *one input*. Backwards finds the slopes of *one result* with respect to *all inputs*,
+# in a single walk. A network has one error and many weights, so backwards wins. Here are many
+# slopes from one walk, and one of them measured:
 
 # %%
 from pellucid import scalar
@@ -344,10 +346,12 @@ print(f"to measure all of them, the neuron would be computed {count + 1:,} times
 # - A number used several times receives the sum over its uses.
 # - One walk back finds the slopes of one result with respect to everything.
 #
+# To read on: [the scalar engine's reference](../docs/api/scalar.md).
+#
 # ## Exercises
 #
 # **Exercise 1.** For $L = (a + b) \cdot (b + 1)$ at $a = 2$, $b = 3$ find dL/da and dL/db by hand,
-# walking back. Note that b is used twice.
+# walking back: `answer_a` and `answer_b`. Note that b is used twice.
 
 # %% tags=["solution", "hide-input"]
 # Solution 1: u = a + b = 5, v = b + 1 = 4, L = u v
@@ -365,7 +369,8 @@ print("Exercise 1 is right.")
 
 # %% [markdown]
 # **Exercise 2.** The neuron of this notebook used relu instead of tanh: $o = \max(0, n)$. Write its
-# backward pass by hand, as a function that returns the gradients of w1, w2 and b.
+# backward pass by hand, as a function `backward_of_relu_neuron(x1, x2, w1, w2, b)` that returns the
+# gradients of w1, w2 and b. (relu has the slope 1 above 0, and 0 below.)
 
 
 # %% tags=["solution", "hide-input"]
@@ -392,7 +397,7 @@ print("Exercise 2 is right.")
 
 # %% [markdown]
 # **Exercise 3.** In $y = x \cdot x \cdot x$ the number x is used three times. How many ways lead
-# from x to y, and what does each of them contribute at x = 2?
+# from x to y (`ways`), and what does each of them contribute at x = 2 (`share`)?
 
 # %% tags=["solution", "hide-input"]
 # Solution 3: one way through each factor; each contributes the product of the other two
@@ -400,8 +405,8 @@ ways, share = 3, 4.0
 
 # %% tags=["check"]
 # Check 3: counted by the library
-cube_root = Value(2.0, "x")
-found = why(cube_root, cube_root * cube_root * cube_root)
+number = Value(2.0, "x")
+found = why(number, number * number * number)
 assert found.count == ways, f"expected {found.count} ways, got {ways}"
 assert all(path.product == share for path in found.paths), [p.product for p in found.paths]
 print("Exercise 3 is right.")

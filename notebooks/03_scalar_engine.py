@@ -17,7 +17,9 @@
 # [The notebook before](02_backpropagation_by_hand.ipynb) walked back through a computation by hand.
 # Now we build the machine that does it: a number that remembers where it came from. It takes about
 # forty lines, written one idea at a time. At the end it is compared with Pellucid's own engine,
-# which is the same idea with more functions, and then a small model learns with it.
+# which is the same idea with more functions, and then a small model learns with it. Numbers in this
+# notebook are objects, and `__add__` and its like are how Python lets a class decide what `+`
+# means; more Python than this is not needed.
 
 # %%
 import math
@@ -272,8 +274,8 @@ assert largest < 1e-9
 # %% [markdown]
 # ## 8. What it cannot do yet
 #
-# Make a chain of many additions. `visit` calls itself once for each link, and Python does not like
-# calls that are nested thousands deep.
+# Make a chain of many additions. `visit` calls itself once for each link (this is **recursion**),
+# and Python does not like calls that are nested thousands deep.
 
 # %%
 links = 5000
@@ -359,9 +361,13 @@ figure
 # - A new function needs its value and its slope, and nothing else.
 # - Set gradients to 0 before the next step.
 #
+# To read on: [the scalar engine's reference](../docs/api/scalar.md), and [the
+# decisions](../docs/explanation/decisions.md) behind the large one.
+#
 # ## Exercises
 #
-# **Exercise 1.** Give `Number` the exponential function: `x.exp()`. Its slope is its own value.
+# **Exercise 1.** Give `Number` the exponential function: a method `x.exp()`. Its slope is its own
+# value.
 
 
 # %% tags=["solution", "hide-input"]
@@ -403,8 +409,9 @@ assert math.isclose(r.grad, -0.25), f"expected -0.25, got {r.grad}"
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** Write `in_order` without recursion, so that the chain of 5,000 links works. Keep a
-# list of what is to be visited, and put a number back on it, under its parents, before its parents.
+# **Exercise 3.** Write `in_order(number)` without recursion (no function that calls itself), so
+# that the chain of 5,000 links works. Keep a list of what is to be visited, and put a number back
+# on it, under its parents, before its parents.
 
 
 # %% tags=["solution", "hide-input"]

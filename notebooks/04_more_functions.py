@@ -98,11 +98,14 @@ for column, name in enumerate(("sigmoid", "tanh", "relu", "exp")):
     _ = bottom.plot(grid, [slope_at(ours, x) for x in grid], color=style.ORANGE)
     if name == "exp":
         _ = top.set_ylim(-0.5, 8), bottom.set_ylim(-0.5, 8)
+    else:
+        _ = bottom.set_ylim(-0.05, 1.1)  # one scale, to compare
 figure
 
 # %% [markdown]
 # Through sigmoid a gradient loses at least three quarters: its slope is 1/4 at best. Ten sigmoids
-# in a row let through at most a millionth. tanh is better, relu better still where it is open.
+# in a row let through at most a millionth. tanh is better, relu better still where it is open. Here
+# the slopes of ten in a row, all at 0.5:
 
 # %%
 for name in ("sigmoid", "tanh", "relu"):
@@ -137,8 +140,9 @@ draw_graph(pieces)
 # %% [markdown]
 # ## A function of your own
 #
-# When you know the slope, one line is enough: the result, a name, the parents, the slopes. Here is
-# softplus, $\ln(1 + e^x)$, a relu with a round corner. Its slope is the sigmoid.
+# When you know the slope, one line is enough: the result, a label (none here), the function's name,
+# the parents, the slopes. Here is softplus, $\ln(1 + e^x)$, a relu with a round corner. Its slope
+# is the sigmoid.
 
 
 # %%
@@ -171,7 +175,7 @@ for number in (-3.0, 0.0, 2.0):
 # relu and |x| have a corner at 0: the slope jumps, and at the corner itself there is none. A step
 # to both sides measures the mean of the two slopes. The engine must say something; Pellucid takes 0
 # for both, and shares equally between two equal numbers of a maximum. Any value between the two
-# slopes would be as good, and training does not notice: a computation almost never lands on the
+# slopes would do as well, and training seldom notices: a computation rarely lands exactly on the
 # corner.
 
 # %%
@@ -200,7 +204,8 @@ for what in (lambda: Value(0.0).log(), lambda: 1 / Value(0.0), lambda: Value(-1.
 #
 # $e^x$ leaves the range of a float beyond x = 709. A sigmoid written from the formula then fails,
 # although its true value is perfectly tame: nearly 0. Written with whichever of $e^x$ and $e^{-x}$
-# is small, it never does:
+# is small, it never does. The two forms are equal: the second is the first with numerator and
+# denominator times $e^x$.
 #
 # $$\sigma(x) = \frac{1}{1 + e^{-x}} = \frac{e^x}{1 + e^x}$$
 
@@ -217,6 +222,7 @@ for number in (-20.0, -800.0):
         naive = f"OverflowError, {error}"
     safe = Value(number).sigmoid().data
     print(f"sigmoid({number:g}): by the formula {naive}; by the library {safe:.3e}")
+print(f"the smallest number above 0 that a float can be: {math.ulp(0.0):.0e}")
 
 # %% [markdown]
 # Digits can also vanish silently. $\ln(1 + e^x)$ for x = -40 adds $4 \cdot 10^{-18}$ to 1, which a
@@ -234,7 +240,7 @@ for number in (-5.0, -20.0, -40.0):
 # ## Softmax, and how it is kept in range
 #
 # To turn several scores $z_1, \dots, z_n$ into probabilities, take $e$ to the power of each, and
-# divide by the sum:
+# divide by the sum (written $\sum$):
 #
 # $$p_i = \frac{e^{z_i}}{\sum_j e^{z_j}}$$
 #
@@ -279,8 +285,9 @@ assert np.allclose(slopes, by_rule)
 #
 # $$\frac{\partial (-\ln p_k)}{\partial z_j} = p_j - [j = k]$$
 #
-# In words: the gradient of each score is its probability, less 1 for the right answer. It is the
-# difference between what is said and what is true. No slope in it is ever flat.
+# In words: the gradient of each score is its probability, less 1 for the right answer: the sign
+# $[j = k]$ is 1 where j is k, and 0 elsewhere. It is the difference between what is said and what
+# is true. It is near 0 only where these agree, so a sure mistake is corrected hardest.
 
 # %%
 scores = [Value(2.0), Value(1.0), Value(-1.0)]
@@ -301,11 +308,14 @@ assert np.allclose([score.grad for score in scores], difference)
 # - Formulas must be written so that no step overflows or loses its digits.
 # - Softmax with -ln p has the gradient p - y: what is said, less what is true.
 #
+# To read on: [numbers in a computer](../docs/explanation/numerics.md), about rounding and overflow;
+# [the scalar engine's reference](../docs/api/scalar.md).
+#
 # ## Exercises
 #
-# **Exercise 1.** Write SiLU, $x \cdot \sigma(x)$, twice: from functions that `Value` has, and as a
-# function of its own with its slope. By the product rule the slope is
-# $\sigma(x) + x\,\sigma(x)\,(1 - \sigma(x))$.
+# **Exercise 1.** Write SiLU, $x \cdot \sigma(x)$, twice: `silu_from_pieces(x)` from functions that
+# `Value` has, and `silu(x)` as a function of its own with its slope. By the product rule the slope
+# is $\sigma(x) + x\,\sigma(x)\,(1 - \sigma(x))$.
 
 
 # %% tags=["solution", "hide-input"]
@@ -330,8 +340,9 @@ for number in (-4.0, -0.5, 0.0, 3.0):
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** $\ln(e^{z_1} + \dots + e^{z_n})$ is a soft maximum of the scores. Write it so that
-# scores of 1000 do no harm, for a list of `Value`s. What are its slopes?
+# **Exercise 2.** $\ln(e^{z_1} + \dots + e^{z_n})$ is a soft maximum of the scores. Write it as
+# `log_sum_exp(scores)` for a list of `Value`s, so that scores of 1000 do no harm. What are its
+# slopes?
 
 
 # %% tags=["solution", "hide-input"]
@@ -358,8 +369,8 @@ print("Exercise 2 is right.")
 
 # %% [markdown]
 # **Exercise 3.** How many sigmoids in a row does it take until a gradient is sure to be less than a
-# thousandth of what it was? Give the smallest number that the bound 1/4 for each of them
-# guarantees.
+# thousandth of what it was? Set `enough` to the smallest number for which the bound of 1/4 for each
+# of them guarantees it.
 
 # %% tags=["solution", "hide-input"]
 # Solution 3: (1/4)^n < 1/1000 means n > ln 1000 / ln 4 = 4.98

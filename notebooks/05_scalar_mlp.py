@@ -75,8 +75,10 @@ draw_graph(answer)
 # %% [markdown]
 # ## The problem: two moons
 #
-# A hundred points in two crescents. We call the upper one -1 and the lower one +1. The network gets
-# the two coordinates and returns one number, the **score**; its sign is the answer.
+# A hundred points in two crescents. `noise` scatters them a little. We call the upper one -1 and
+# the lower one +1. The network gets the two coordinates and returns one number, the **score**; its
+# sign is the answer. In the picture the line is where the score is 0; the stronger the colour, the
+# farther from 0 it is.
 
 # %%
 moons = data.moons(size(100, 40), noise=0.1, seed=0)
@@ -121,6 +123,19 @@ regions(network)
 for score, target in ((2.0, 1), (0.4, 1), (-0.5, 1), (-3.0, -1)):
     loss = scalar.hinge([Value(score)], [target])
     print(f"score {score:4.1f}, target {target:+d}: loss {loss.data:.1f}")
+
+# %% [markdown]
+# Move one number of the network, a weight of its last neuron, by very little. The accuracy does not
+# notice; the loss does, and says which way is better.
+
+# %%
+weight = network.layers[-1].neurons[0].weights[0]
+kept = weight.data
+for move in (-0.002, -0.001, 0.0, 0.001, 0.002):
+    weight.data = kept + move
+    loss = scalar.hinge([network(row) for row in x], y)
+    print(f"weight {move:+.3f}: right {accuracy(network):.0%}, loss {loss.data:.6f}")
+weight.data = kept
 
 # %% [markdown]
 # ## One step of learning
@@ -181,8 +196,9 @@ regions(network)
 #
 # ## Why layers?
 #
-# One neuron draws one straight border. No straight line parts the moons, so it cannot learn them,
-# however long it tries. The more neurons stand side by side, the more bends a border can have.
+# One neuron draws one straight border: where its weighted sum is 0. No straight line parts these
+# moons, so it cannot learn them, however long it tries. The more neurons stand side by side, the
+# more bends a border can have.
 
 # %%
 for sizes in ([1], [2, 1], [4, 1], [8, 1], [8, 8, 1]):
@@ -196,8 +212,9 @@ for sizes in ([1], [2, 1], [4, 1], [8, 1], [8, 8, 1]):
 
 # %% [markdown]
 # And layers must not be linear. A linear layer on a linear layer is a linear layer:
-# $w_2 (w_1 x) = (w_2 w_1) x$. Without tanh in between, all the neurons together draw one straight
-# border:
+# $w_2 (w_1 x) = (w_2 w_1) x$. In words: two weights in a row do what one weight, their product,
+# does; the same holds for whole layers, and biases change only where the border lies. Without tanh
+# in between, all the neurons together draw one straight border:
 
 # %%
 straight = MLP(2, [8, 8, 1], activation="linear", fused=True, rng=1)
@@ -277,9 +294,10 @@ figure
 # %% [markdown]
 # ## Another loss: probabilities
 #
-# The hinge stops caring once a point is 1 away. **Binary cross-entropy** reads the score z as a
-# probability, $p = \sigma(z)$ of the answer 1, and punishes $-\ln p$ of what is true (targets are
-# now 0 and 1). It never stops asking for more certainty, but ever more softly.
+# The hinge stops caring once a point is 1 away. **Binary cross-entropy** turns the score z into a
+# probability of the answer 1, $p = \sigma(z)$ (targets are now 0 and 1). Its loss is minus the
+# logarithm of the probability given to the truth: $-\ln p$ where the truth is 1, and $-\ln(1 - p)$
+# where it is 0. It never stops asking for more certainty, but ever more softly.
 
 # %%
 labels = [int(label) for label in moons.y]
@@ -295,16 +313,18 @@ for row, label in list(zip(x, labels, strict=True))[:3]:
 # %% [markdown]
 # ## What to remember
 #
-# - A neuron is a weighted sum and a bent function; a network is layers of them.
+# - A neuron is a weighted sum, a bias and a bent function; a network is layers of them.
 # - Without the bend, any number of layers is one straight border.
 # - A loss changes a little with every weight; accuracy jumps.
 # - Training is five lines: scores, loss, backward, step, zero_grad.
 # - Forgetting zero_grad gives no error, only a ball that never comes to rest.
 #
+# To read on: [the scalar engine's reference](../docs/api/scalar.md).
+#
 # ## Exercises
 #
 # **Exercise 1.** How many numbers does a network of 3 inputs and layers of 4, 4 and 1 neurons
-# learn? Count without the computer.
+# learn? Count without the computer, and set `count`.
 
 # %% tags=["solution", "hide-input"]
 # Solution 1: a neuron of n inputs has n weights and one bias
@@ -318,8 +338,9 @@ print("Exercise 1 is right.")
 
 # %% [markdown]
 # **Exercise 2.** Exclusive or: the answer is 1 if exactly one of two inputs is 1. Choose by hand
-# the weights of two relu neurons and one linear neuron that compute it. (Hint: $x_1 + x_2$ is 0, 1
-# or 2, and what is too much at 2 can be taken away again.)
+# the weights of two relu neurons, `hidden_weights` (a list for each neuron) and `hidden_biases`,
+# and of one linear neuron, `output_weights` and `output_bias`, that compute it. (Hint: $x_1 + x_2$
+# is 0, 1 or 2, and what is too much at 2 can be taken away again.)
 
 # %% tags=["solution", "hide-input"]
 # Solution 2: relu(x1 + x2) - 2 relu(x1 + x2 - 1)
@@ -342,7 +363,8 @@ for row in ([0, 0], [0, 1], [1, 0], [1, 1]):
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** Write the hinge loss yourself, with `relu` and arithmetic on `Value`s only.
+# **Exercise 3.** Write the hinge loss yourself, `my_hinge(scores, targets)`, with `relu` and
+# arithmetic on `Value`s only.
 
 
 # %% tags=["solution", "hide-input"]

@@ -67,8 +67,10 @@ figure
 # ## Layers in a row untangle
 #
 # `nn.Sequential` puts layers in a row. This one takes the two moons through eight neurons to
-# **two** neurons, and from there to one score for each class. We train it (the next two notebooks
-# are about how) and look at what arrives in the two neurons in the middle.
+# **two** neurons, and from there to one score for each class. We train it and look at what arrives
+# in the two neurons in the middle. `train.Model` holds the network, a loss and an optimiser, which
+# the next two notebooks are about (`Adam` is one of them); `fit` shows it all points as many times
+# as there are `epochs`.
 
 # %%
 moons = data.moons(200, noise=0.1, seed=0)
@@ -101,7 +103,9 @@ figure
 # Trained, the crescents lie apart: a straight line parts them, and the last layer draws it. This is
 # what hidden layers are for: they move the data to where the last question is easy.
 #
-# `summary` shows shapes and counts. (N, 8) means: eight numbers for each of N examples.
+# `summary` shows shapes and counts. (N, 8) means: eight numbers for each of N examples. FLOPs are
+# operations with numbers, such as an addition; activations is the memory that is kept for the way
+# back.
 
 # %%
 print(model.summary())
@@ -133,16 +137,18 @@ figure
 # - relu: $\max(0, x)$; what is negative is cut off.
 # - leaky relu: $x$ above 0, $0.01 x$ below; a little gets through.
 # - ELU: $x$ above 0, $e^x - 1$ below; it levels off at -1.
-# - GELU: $x$ times the chance that a normal number is below x; a soft relu.
-# - SiLU: $x\,\sigma(x)$; much like GELU, simpler.
+# - GELU: $x$ times the chance that a random number from the bell curve (mean 0, deviation 1) is
+#   below x; a soft relu.
+# - SiLU: $x$ times its sigmoid, $x\,\sigma(x)$; much like GELU, simpler.
 # - softplus: $\ln(1 + e^x)$; relu with a round corner.
-# - tanh and sigmoid: flat at both ends.
+# - tanh and sigmoid ([notebook 04](04_more_functions.ipynb)): flat at both ends.
 #
 # ## What the bend does to the answer
 #
-# The same network, the same points, three activations. With none, the border could only be
-# straight; no straight line helps here, and the network gives up and answers the same everywhere.
-# relu is made of straight pieces, and so is its border. tanh is round.
+# The same network, the same points, three activations; the line is the border between the two
+# answers. With none (`linear`), the border could only be straight. No straight line helps here, and
+# the network answers nearly the same everywhere. relu is made of straight pieces, and so is its
+# border. tanh is round.
 
 # %%
 circles = data.circles(200, noise=0.08, seed=0)
@@ -164,8 +170,9 @@ figure
 # %% [markdown]
 # ## Where activations go wrong
 #
-# A **dead** relu gives 0 for every example. Its slope is 0 as well, so its weights get no gradient
-# and it stays dead. A large negative bias kills; `layer_statistics` counts.
+# A **dead** relu gives 0 for every example. Its slope is 0 as well, so its weights get no gradient,
+# and it stays dead as long as its inputs stay as they are. A large negative bias kills;
+# `layer_statistics` counts.
 
 # %%
 healthy = nn.Sequential(nn.Dense(2, 16, "relu"), nn.Dense(16, 2), rng=0)
@@ -218,8 +225,9 @@ dropout.eval()
 print("evaluation:", dropout(ones).data[0].tolist(), f"mean {dropout(ones).data.mean():.2f}")
 
 # %% [markdown]
-# **Normalisation** subtracts the mean and divides by the standard deviation. `BatchNorm1D` does
-# this for each column over the examples of a batch, `LayerNorm` for each row by itself.
+# **Normalisation** subtracts the mean and divides by the standard deviation, the usual distance
+# from the mean. `BatchNorm1D` does this for each column over the examples of a batch (those
+# computed together), `LayerNorm` for each row by itself.
 
 # %%
 table = np.array([[1.0, 100.0, 3.0], [2.0, 300.0, 5.0], [3.0, 200.0, 10.0]], np.float32)
@@ -230,9 +238,24 @@ print("layer: means of rows   ", np.abs(by_rows.mean(axis=1)).round(3).tolist(),
 print("deviations", by_rows.std(axis=1).round(3).tolist())
 
 # %% [markdown]
-# **Residual** adds a layer's input to its output: $x + f(x)$. The slope of the sum is $1 + f'$: the
-# 1 lets gradients pass however small $f'$ is. Thirty sigmoid layers stop a gradient; thirty of them
-# with the way around do not.
+# A batch normalisation, too, must know whether it is in use: there an answer must not depend on who
+# else is in the batch. In training it keeps running means of what it sees, and in use it takes
+# them.
+
+# %%
+norm = nn.BatchNorm1D(20)
+for _ in range(100):
+    among_others = norm(points).data[0]
+norm.eval()
+alone = norm(points[:1]).data[0]
+print("a row among 500, in training:", among_others[:4].round(2))
+print("the same row alone, in use:  ", alone[:4].round(2))
+assert np.allclose(among_others, alone, atol=0.01)
+
+# %% [markdown]
+# **Residual** adds a layer's input to its output: $x + f(x)$. The slope of the sum is $1 + f'(x)$:
+# the 1 lets gradients pass however small $f'$ is. Thirty sigmoid layers stop a gradient; thirty of
+# them with the way around do not.
 
 # %%
 deep = 30
@@ -267,8 +290,8 @@ print(own)
 print(pellucid.gradcheck(own, moons.x[:5]))
 
 # %% [markdown]
-# Nobody wrote its way back: it follows from the functions it is made of, and `gradcheck` confirms
-# it. It learns like any other layer.
+# Nobody wrote its way back: it follows from the functions it is made of, and `gradcheck`, which
+# measures every slope with small steps, confirms it. It learns like any other layer.
 
 # %%
 model = train.Model(own, "cross_entropy", optim.Adam(0.03), metrics=["accuracy"])
@@ -315,9 +338,12 @@ viz.weight_images(reader.network[0].weight.data, image_shape=(8, 8))
 # - Dropout and batch normalisation behave differently in training and in use.
 # - A layer of your own is attributes and a forward; check it with gradcheck.
 #
+# To read on: [a layer of your own](../docs/guides/own_layer.md), [all layers](../docs/api/nn.md),
+# [all activations](../docs/api/nn_activations.md).
+#
 # ## Exercises
 #
-# **Exercise 1.** How many parameters has
+# **Exercise 1.** How many `parameters` has
 # `Sequential(Dense(64, 128, "relu"), BatchNorm1D(128), Dense(128, 10))`? BatchNorm learns a scale
 # and a shift for each column.
 
@@ -333,8 +359,8 @@ assert parameters == expected, f"expected {expected:,}, got {parameters:,}"
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** Write a layer that learns a scale s and a shift t for each feature, $s x + t$,
-# starting as the identity.
+# **Exercise 2.** Write a layer `Affine(features)` that learns a scale s and a shift t for each
+# feature, $s x + t$, starting as the identity: its first output is its input.
 
 
 # %% tags=["solution", "hide-input"]
@@ -360,8 +386,8 @@ assert learned == [-1.0, -1.0, 3.0, 3.0], f"expected shifts of -1 and scales of 
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** Two linear layers in a row are one linear layer. Given their weights and biases,
-# write a function that returns W and b of that one layer.
+# **Exercise 3.** Two linear layers in a row are one linear layer. Write a function
+# `merged(W1, b1, W2, b2)` that returns W and b of that one layer.
 
 
 # %% tags=["solution", "hide-input"]

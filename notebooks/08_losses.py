@@ -38,11 +38,12 @@ def size(full, short):
 # %% [markdown]
 # ## Numbers: how far off?
 #
-# Let d be the prediction less the target. Three ways to punish it:
+# Let d be the prediction less the target. Three ways to punish it; the loss of many examples is the
+# mean:
 #
-# - squared error, $d^2$: twice as far costs four times as much;
-# - absolute error, $|d|$: twice as far costs twice as much;
-# - Huber, $d^2/2$ near 0 and a straight line beyond 1: the first near, the second far.
+# - squared error, $d^2$ (`MSELoss`, mean squared error): twice as far costs four times as much;
+# - absolute error, $|d|$ (`MAELoss`): twice as far costs twice as much;
+# - Huber, $d^2/2$ up to 1 and the straight line $|d| - 1/2$ beyond: square near, absolute far.
 #
 # The slope is the pull on the prediction. The square pulls harder the farther off it is. The
 # absolute error pulls everything alike. Huber does both.
@@ -78,8 +79,8 @@ figure
 # ## A loss decides what is best
 #
 # Suppose a network may say only one number for all examples. Which one makes the loss smallest? For
-# the squared error it is the **mean** of the targets, for the absolute error the **median**. One
-# wild target shows the difference.
+# the squared error it is the **mean** of the targets, for the absolute error the **median**, the
+# one in the middle when they are sorted. One wild target shows the difference.
 
 # %%
 targets = np.array([1.0, 1.2, 1.4, 1.5, 9.0]).reshape(-1, 1)
@@ -90,8 +91,9 @@ for name, loss in LOSSES.items():
 print(f"mean {targets.mean():.3f}, median {np.median(targets):.3f}")
 
 # %% [markdown]
-# So it is with a line through points. Five of forty targets were spoiled. The square follows them,
-# Huber gives in a little, and the absolute error hardly notices.
+# So it is with a line through points. Five of forty targets were spoiled. (`Adam` finds the line;
+# the next notebook says how.) The square follows them, Huber gives in a little, and the absolute
+# error hardly notices.
 
 # %%
 rng = np.random.default_rng(0)
@@ -122,9 +124,10 @@ figure
 #
 # A network that answers yes or no returns a score z, called a **logit**. The sigmoid makes a
 # probability of it, $p = \sigma(z)$. Let the truth be yes. We could punish $(p - 1)^2$. Or, with
-# the **cross-entropy**, $-\ln p$: the surprise of being told the truth.
+# the **cross-entropy** (`BCELoss`, binary cross-entropy), $-\ln p$: the surprise of being told the
+# truth.
 #
-# Look at the slopes on the left, where the network is sure and wrong.
+# Look at the left end of both pictures, where the network is sure and wrong.
 
 # %%
 z = np.linspace(-8, 4, 241).reshape(-1, 1)
@@ -146,7 +149,7 @@ figure
 # %% [markdown]
 # The squared error is flat where the network is most wrong: the sigmoid's flat end is in its way,
 # and there is hardly any pull to get back. The cross-entropy pulls with a strength of up to 1. By
-# the chain rule its slope is simply
+# the chain rule its slope, for a truth y of 1 or 0, is simply
 #
 # $$\frac{\partial L}{\partial z} = p - y$$
 #
@@ -163,9 +166,9 @@ for score in (-8.0, -2.0, 0.0, 3.0):
 # %% [markdown]
 # ## One of several classes
 #
-# Now there is a score for each class, softmax makes probabilities of them, and the loss of an
-# example is $-\ln p$ of the right class; the loss of a batch is the mean. By hand, and by the
-# library:
+# Now there is a score for each class, softmax ([notebook 04](04_more_functions.ipynb)) makes
+# probabilities of them, and the loss of an example is $-\ln p$ of the right class; the loss of a
+# batch is the mean. By hand, and by the library:
 
 # %%
 scores = np.array([[2.0, 1.0, -1.0], [0.5, 2.5, 0.0], [1.0, 1.0, 1.0]])
@@ -202,8 +205,9 @@ print(f"ln 10 = {math.log(10):.3f}; an untrained network on ten digits: {start:.
 # ## Hand the loss logits
 #
 # Softmax first and the logarithm afterwards loses everything when scores are large: $e^{1000}$ is
-# no float. Together they need not: $-\ln p_k = \ln \sum_j e^{z_j} - z_k$, and the largest score can
-# be taken out of the sum. So the losses here take **logits** and do both in one.
+# no float. Together they need not: $-\ln p_k = \ln \sum_j e^{z_j} - z_k$ (the logarithm of the sum
+# of all powers, less the right score), and the largest score can be taken out of the sum. So the
+# losses here take **logits** and do both in one.
 
 # %%
 large = np.array([[1000.0, 0.0]])
@@ -290,7 +294,9 @@ figure
 
 # %% [markdown]
 # **Label smoothing** tells the network that the right class has not the probability 1, but a little
-# less, and the others a little. Then the best score is finite: to be surer than that costs.
+# less, and the others a little. Smoothing by 0.1 spreads a tenth evenly over all classes: of three,
+# the right one is said to have $0.9 + 0.1/3$, the others $0.1/3$ each. Then the best score is
+# finite, that with just these probabilities: to be surer than that costs.
 
 # %%
 gap = np.linspace(0, 12, 121)  # the right score above the other two
@@ -331,10 +337,13 @@ except pellucid.ShapeError as error:
 # - Softmax once, in the loss.
 # - Losses are means; weights say what counts more.
 #
+# To read on: [a loss of your own](../docs/guides/own_loss.md), [all
+# losses](../docs/api/nn_losses.md), [overflow and lost digits](../docs/explanation/numerics.md).
+#
 # ## Exercises
 #
-# **Exercise 1.** Without a computer: which constant has the smallest absolute error for the targets
-# 3, 1, 10, 4 and 7, and what is this error (the mean)?
+# **Exercise 1.** Without a computer: which `constant` has the smallest absolute error for the
+# targets 3, 1, 10, 4 and 7, and what is this `error` (the mean)?
 
 # %% tags=["solution", "hide-input"]
 # Solution 1: the median, 4; the distances are 1, 3, 6, 0 and 3
@@ -351,7 +360,8 @@ print("Exercise 1 is right.")
 
 # %% [markdown]
 # **Exercise 2.** A network gives the right one of 1,000 classes the probability 0.25 in every
-# example. What is its cross-entropy? What would that of a network be that knows nothing?
+# example. What is its cross-entropy, `knows_something`? What would that of a network be that knows
+# nothing, `knows_nothing`?
 
 # %% tags=["solution", "hide-input"]
 # Solution 2: -ln 0.25 and ln 1000
@@ -370,8 +380,9 @@ print("Exercise 2 is right.")
 # %% [markdown]
 # **Exercise 3.** The **pinball** loss punishes too low and too high differently: $q\,d$ where the
 # distance $d = y - p$ is at least 0, and $(q - 1)\,d$ below. Its best constant is the q-quantile of
-# the targets. Write it as a loss of your own: a class with `per_example`, which returns one number
-# for each example.
+# the targets. Write it as a loss of your own, `PinballLoss(q)`: a subclass of `nn.Loss` with
+# `per_example(self, prediction, target)`, which returns one number for each example, the mean over
+# its columns.
 
 
 # %% tags=["solution", "hide-input"]
@@ -386,8 +397,11 @@ class PinballLoss(nn.Loss):
 
 
 # %% tags=["check"]
-# Check 3: its gradient, and the constant that training finds
+# Check 3: two numbers by hand, its gradient, and the constant that makes it smallest
 pinball = PinballLoss(0.9)
+low, high = pinball.per_example(Tensor([[1.0], [1.0]]), Tensor([[3.0], [0.0]])).data
+assert math.isclose(low, 1.8, rel_tol=1e-6), f"2 too low: expected 0.9 * 2, got {low}"
+assert math.isclose(high, 0.1, rel_tol=1e-6), f"1 too high: expected 0.1 * 1, got {high}"
 drawn = np.random.default_rng(0).normal(size=(200, 1))
 report = pellucid.gradcheck(lambda p: pinball(p, drawn[:6]), drawn[6:12])
 assert report.ok, str(report)

@@ -107,9 +107,10 @@ figure
 #
 # ## How large may the rate be?
 #
-# In a direction of bend a (here 1 and 20), one step multiplies the distance from the bottom by
-# $1 - \eta a$. This must lie between -1 and 1, so $\eta < 2 / a$ for the *steepest* direction: here
-# 0.1. At the same time the *flattest* one shrinks only by $1 - \eta$ a step.
+# In a direction of bend a (the slope of the slope, here 1 and 20), one step multiplies the distance
+# from the bottom by $1 - \eta a$, since the gradient is a times this distance. The factor must lie
+# between -1 and 1, so $\eta < 2 / a$ for the *steepest* direction: here $\eta < 0.1$. At the same
+# time the *flattest* one shrinks only by $1 - \eta$ a step.
 
 # %%
 for rate in (0.099, 0.1, 0.101):
@@ -119,8 +120,9 @@ for rate in (0.099, 0.1, 0.101):
     assert np.isclose(y, expected)
 
 # %% [markdown]
-# The best fixed rate treats both alike: $\eta = 2 / (1 + 20)$. Even then a step takes off only a
-# tenth. The ratio of the bends, here 20, is the **condition number**.
+# The best fixed rate treats both alike: $\eta = 2 / (1 + 20)$ makes the factors $1 - \eta$ and
+# $20 \eta - 1$ equal. Even then a step takes off only a tenth. The ratio of the bends, here 20, is
+# the **condition number**.
 
 # %%
 best = 2 / (1 + 20)
@@ -134,8 +136,9 @@ print(f"the best possible: (20 - 1) / (20 + 1) = {19 / 21:.4f}")
 
 # %% [markdown]
 # It need not be the network's fault. Two inputs of different size are enough: here an age in years
-# and an income in thousands. For a linear model with squared error the bends are the eigenvalues of
-# $2 X^T X / n$. Subtracting the mean of each input and dividing by its deviation makes them nearly
+# and an income in thousands. For a linear model with squared error the bends along the valley's own
+# axes are the eigenvalues of the matrix $2 X^T X / n$, with the n examples as rows of X; NumPy
+# finds them. Subtracting the mean of each input and dividing by its deviation makes them nearly
 # equal, before any optimiser is chosen.
 
 # %%
@@ -157,8 +160,8 @@ for name, x in (("as they come", table), ("scaled", scaled)):
 #
 # In words: keep a share $\mu$ of the last speed, add the gradient, and move with the speed. What
 # points back and forth cancels; what points the same way adds up, to $1 / (1 - \mu)$ times as much.
-# **Nesterov**'s form looks ahead: it uses the gradient plus the speed as it will be, and swings
-# less.
+# **Nesterov**'s form looks ahead: it moves by $\eta (g + \mu v)$, the gradient plus what is kept of
+# the new speed, and swings less.
 
 # %%
 WALKS = {
@@ -180,20 +183,23 @@ figure
 # ## A rate for each weight
 #
 # Another idea: let steep directions take shorter steps. **Adagrad** adds up the squares of all
-# gradients of a weight and divides by the root; **RMSprop** forgets old ones:
+# gradients of a weight and divides by the root of the sum; **RMSprop** forgets old ones:
 #
 # $$s \leftarrow \rho s + (1 - \rho) g^2 \qquad w \leftarrow w - \eta \frac{g}{\sqrt s + \epsilon}$$
 #
 # In words: s is about the usual square of the gradient, and each weight moves by about $\eta$,
-# whatever the size of its gradients. **Adam** does this with a speed in place of the gradient:
+# whatever the size of its gradients. $\rho$ says how slowly it forgets, and the tiny $\epsilon$
+# keeps a division by 0 away. **Adam** does this with a running mean of the gradient in place of the
+# gradient:
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1) g \qquad s \leftarrow \beta_2 s + (1 - \beta_2) g^2$$
 #
 # $$w \leftarrow w - \eta \frac{\hat m}{\sqrt{\hat s} + \epsilon}$$
 #
-# m and s begin at 0 and are too small at first; the hats stand for $\hat m = m / (1 - \beta_1^t)$
-# and $\hat s = s / (1 - \beta_2^t)$, which correct this in step t. Here is Adam in NumPy, beside
-# the library's.
+# In words: m is about the usual gradient, s about its usual square, and the step is their ratio. m
+# and s begin at 0 and are too small at first; the hats stand for $\hat m = m / (1 - \beta_1^t)$ and
+# $\hat s = s / (1 - \beta_2^t)$, which correct this in step t. Here is Adam in NumPy, beside the
+# library's.
 
 
 # %%
@@ -217,8 +223,8 @@ print("the first step:", (ours[1] - ours[0]).round(6), "although the gradients w
 assert np.allclose(ours, theirs)
 
 # %% [markdown]
-# The first step of Adam is the rate, in every direction, with the sign of the gradient against it:
-# steep or flat makes no difference.
+# The first step of Adam has the length of the rate in every direction, against the sign of the
+# gradient: steep or flat makes no difference.
 #
 # ## A race
 #
@@ -292,7 +298,8 @@ Film(data=gif.getvalue(), format="gif")
 
 # %% [markdown]
 # No racer is best everywhere. Rates were chosen by hand for this landscape, one for each; with
-# others the order changes. Measure before you believe a ranking:
+# others the order changes. Measure before you believe a ranking (*beyond*: the walk left all
+# bounds):
 
 # %%
 print("height after 200 steps, by rate")
@@ -315,10 +322,11 @@ for name, kind in KINDS.items():
 # %% [markdown]
 # ## A saddle
 #
-# In many dimensions most flat places are not bottoms but saddles: down in one direction, up in
-# another. $L = x^2 - y^2 + y^4 / 4$, a trough along x and a hump across y, has one at (0, 0),
-# between two valleys. Started almost on the ridge, gradient descent lingers; a rate for each weight
-# leaves early, since it does not care that the gradient is tiny.
+# A place where the gradient is 0 need not be a bottom. At a **saddle** the landscape goes down in
+# one direction and up in another, and with many weights saddles are common (Dauphin et al., 2014).
+# $L = x^2 - y^2 + y^4 / 4$, x squared, less y squared, plus a quarter of y to the fourth, has one
+# at (0, 0), between two valleys. Started almost on the ridge, gradient descent lingers; a rate for
+# each weight leaves early, since it does not care that the gradient is tiny.
 
 
 # %%
@@ -365,8 +373,8 @@ for count in (1, 4, 32, 128):
 
 # %% [markdown]
 # Four examples give a useful direction for a hundredth of the work. Now three walks. One uses all
-# examples for each step, the others 4 drawn at random, once with a fixed rate and once with a rate
-# that falls.
+# examples for each step, the others 4 drawn at random, once with a fixed rate and once with one
+# that falls: $0.1 / (1 + 0.05\, t)$ in step $t$ (`InverseTime`).
 
 
 # %%
@@ -424,8 +432,9 @@ viz.learning_rate(schedule, 1000)
 # %% [markdown]
 # ## On a network
 #
-# The same optimisers on a network of 9,610 weights and the digits: the loss epoch by epoch. The
-# landscape cannot be drawn any more, but the story is the same.
+# The same optimisers on a network of 9,610 weights and biases, and images of digits: the loss epoch
+# by epoch. The landscape cannot be drawn any more, but here, too, momentum and a rate for each
+# weight pay off. An **epoch** is once through all examples. The rates are again chosen by hand.
 
 # %%
 digits = data.split(data.digits(), test=0.2, seed=0)
@@ -464,9 +473,13 @@ figure
 # - Mini-batches are noisy and cheap; a falling rate lets the walk settle.
 # - No optimiser is best everywhere, and none is good with a bad rate.
 #
+# To read on: [an optimiser of your own](../docs/guides/own_optimiser.md), [all optimisers and
+# schedules](../docs/api/optim.md), [how to tune a network](../docs/guides/tune.md).
+#
 # ## Exercises
 #
-# **Exercise 1.** Up to which rate does gradient descent converge on $L = 3 x^2 + y^2$?
+# **Exercise 1.** Up to which rate, `limit`, does gradient descent come to rest on
+# $L = 3 x^2 + y^2$?
 
 # %% tags=["solution", "hide-input"]
 # Solution 1: the gradient is (6 x, 2 y); the larger bend is 6
@@ -474,15 +487,15 @@ limit = 2 / 6
 
 # %% tags=["check"]
 # Check 1: a little below it converges, a little above it does not
-for rate, converges in ((0.97 * limit, True), (1.03 * limit, False)):
+for rate, converges in ((0.99 * limit, True), (1.01 * limit, False)):
     end = descend(optim.SGD(rate), lambda x, y: 3 * x * x + y * y, (1.0, 1.0), 300)[-1]
     assert (np.abs(end).max() < 1) == converges, f"at a rate of {rate:.4f} the walk ends at {end}"
 print("Exercise 1 is right.")
 
 # %% [markdown]
 # **Exercise 2.** The gradient of a weight is 5 in every step. How far has momentum with $\mu = 0.9$
-# and $\eta = 0.01$ moved it after three steps? How far does it move in one step, after very many of
-# them?
+# and $\eta = 0.01$ moved it after three steps (`after_three`)? How far does it move in one step,
+# after very many of them (`in_the_end`)? Distances, without a sign.
 
 # %% tags=["solution", "hide-input"]
 # Solution 2: v is 5, then 0.9 * 5 + 5 = 9.5, then 0.9 * 9.5 + 5 = 13.55; in the end 5 / (1 - 0.9)
@@ -497,10 +510,12 @@ assert np.isclose(in_the_end, last), f"expected {last:.4f}, got {in_the_end}"
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** Write an optimiser of your own: it moves each weight by the rate, against the
-# *sign* of its gradient. An optimiser is a class with `update`, which is given a parameter, its
-# gradient, its state and the number of the step, and returns the new parameter and the new state.
-# Then let it walk down the valley with a rate that falls.
+# **Exercise 3.** Write an optimiser of your own, `SignDescent`: it moves each weight by the rate,
+# against the *sign* of its gradient. It is a subclass of `optim.Optimizer` with
+# `update(self, param, grad, state, step)`, which is given a parameter, its gradient, its state and
+# the number of the step, and returns the new parameter and the new state (here the old one).
+# `self.rate()` is the rate of this step, and `np.sign` the sign. The check lets it walk down the
+# valley with a rate that falls.
 
 
 # %% tags=["solution", "hide-input"]

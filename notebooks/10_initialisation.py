@@ -16,7 +16,8 @@
 #
 # A network begins with random weights. How large they are decides whether a deep network learns at
 # all. This notebook follows a signal up through twenty layers and its gradient down again, derives
-# the right size, and shows what else helps. Notebook 09 came before: how optimisers use gradients.
+# the right size, and shows what else helps. [Notebook 09](09_optimisers.ipynb) came before: how
+# optimisers use gradients.
 
 # %%
 import os
@@ -39,8 +40,8 @@ def size(full, short):
 # ## 1. Zero is no place to begin
 #
 # The simplest start would be zero everywhere, or the same number everywhere. Then all units of a
-# layer compute the same, get the same gradient, and stay the same for ever: a layer of a hundred
-# units is worth one. Random numbers break that **symmetry**.
+# layer (*unit* is another word for neuron) compute the same, get the same gradient, and stay the
+# same for ever: a layer of a hundred units is worth one. Random numbers break that **symmetry**.
 
 # %%
 moons = data.moons(200, noise=0.1, seed=0)
@@ -58,12 +59,14 @@ assert different == {"constant": 1, "random": 8}
 # %% [markdown]
 # ## 2. One layer: how a sum grows
 #
-# A unit adds up $n$ products, $z = \sum_{i=1}^{n} x_i w_i$. If the weights are independent of each
-# other and of the inputs, with mean 0, then the variances of the products add up:
+# A unit adds up $n$ products, $z = \sum_{i=1}^{n} x_i w_i$. The **variance**, Var, is the mean
+# square of the distance from the mean; its root is the standard deviation. E means the mean. If the
+# weights are independent of each other and of the inputs, with mean 0, then the variances of the
+# products add up:
 #
 # $$\operatorname{Var}(z) = n \cdot \operatorname{Var}(w) \cdot \operatorname{E}[x^2].$$
 #
-# In words: the spread of a sum grows with the number of things summed. Measured:
+# In words: the variance of a sum of like things grows with their number. Measured:
 
 # %%
 rng = np.random.default_rng(0)
@@ -81,9 +84,11 @@ for n in (10, 100, 1000):
 #
 # ## 3. Twenty layers
 #
-# In a deep network the factor is applied again and again. If a layer multiplies the spread by 0.5,
-# twenty layers multiply it by $0.5^{20}$, about a millionth; a factor of 2 makes it a million. We
-# send a batch through twenty layers of 100 units and look at the output of each.
+# In a deep network the factor is applied again and again. If a layer multiplies the standard
+# deviation by 0.5, twenty layers multiply it by $0.5^{20}$, about a millionth; a factor of 2 makes
+# it a million. We send a batch through twenty layers of 100 units and look at the output of each.
+# $N(0, 0.01^2)$ stands for random numbers from the bell curve with mean 0 and standard deviation
+# 0.01; `Xavier` is explained below.
 
 # %%
 DEPTH, WIDTH = 20, 100
@@ -145,10 +150,10 @@ plot(lines, "layer", "standard deviation of its output")
 #
 # $$\frac{\partial L}{\partial x} = \Big(\frac{\partial L}{\partial h} \odot (1 - h^2)\Big) W^T.$$
 #
-# In words: the gradient is damped by the slope of the activation, then spread over the inputs by
-# the weights. Flat places, where $1 - h^2$ is nearly 0, and small weights make it **vanish**; then
-# the lower layers hear nothing of the loss. Large weights make it grow, or **explode**. Which of
-# the two wins?
+# In words: the gradient is damped by the slope of the activation, number by number ($\odot$), then
+# spread over the inputs by the weights. Flat places, where $1 - h^2$ is nearly 0, and small weights
+# make it **vanish**; then the lower layers hear nothing of the loss. Large weights make it grow, or
+# **explode**. Which of the two wins?
 
 
 # %%
@@ -177,13 +182,14 @@ plot(back, "layer", "size of the gradient there")
 # ## 5. Xavier's compromise
 #
 # Forward we want $n_\text{in} \operatorname{Var}(w) = 1$; backward, where a unit feeds
-# $n_\text{out}$ others, $n_\text{out} \operatorname{Var}(w) = 1$. Glorot (Xavier) and Bengio, 2010,
-# take the mean:
+# $n_\text{out}$ others, $n_\text{out} \operatorname{Var}(w) = 1$. Both at once is possible only
+# where $n_\text{in} = n_\text{out}$. Xavier Glorot and Bengio, 2010, put the mean of the two
+# numbers in their place:
 #
 # $$\operatorname{Var}(w) = \frac{2}{n_\text{in} + n_\text{out}}.$$
 #
-# A uniform distribution over $[-b, b]$ has variance $b^2 / 3$, so
-# $b = \sqrt{3 \operatorname{Var}(w)}$.
+# In words: two, divided by the number of inputs and outputs together. Numbers drawn evenly from
+# $[-b, b]$ have the variance $b^2 / 3$, so $b = \sqrt{3 \operatorname{Var}(w)}$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -208,9 +214,11 @@ print(f"E[relu(z)^2] = {half:.3f}, Var(z) / 2 = {z.var() / 2:.3f}")
 assert abs(half / (z.var() / 2) - 1) < 0.01
 
 # %% [markdown]
-# With $\operatorname{Var}(w) = 1/n$ the signal would lose half of its power in every layer. He et
-# al., 2015, make up for it: $\operatorname{Var}(w) = 2 / n_\text{in}$. A small difference, twenty
-# times over. (Here every layer has as many inputs as outputs, so that Xavier's rule is $1/n$.)
+# In words: the mean square behind a ReLU is half of the variance before it. With
+# $\operatorname{Var}(w) = 1/n$ the mean square would be halved in every layer, and the standard
+# deviation, its root, divided by $\sqrt 2$. He et al., 2015, make up for it:
+# $\operatorname{Var}(w) = 2 / n_\text{in}$. A small difference, twenty times over. (Here every
+# layer has as many inputs as outputs, so that Xavier's rule is $1/n$.)
 
 # %%
 relu_starts = {"Xavier, 1/n": "xavier_normal", "He, 2/n": "he_normal"}
@@ -232,7 +240,7 @@ print(f"2 / n_in = {2 / 400:.5f}, 2 / (n_in + n_out) = {2 / 500:.5f}")
 # %% [markdown]
 # ## 7. Does it matter? Train them
 #
-# Ten hidden layers of tanh, on the embedded digits; the three starts from above.
+# Ten hidden layers of tanh, on images of digits, 8 by 8 pixels; the three starts from above.
 
 # %%
 digits = data.split(data.digits(), test=0.2, seed=0)
@@ -283,7 +291,8 @@ for path in ("layers.0.weight", "layers.5.weight", "layers.10.weight"):
     print(f"{path:<16} largest gradient {abs(arrived[path]).max():.1e}")
 
 # %% [markdown]
-# The doctor measures the same, and says what it means and what to change.
+# `diagnose`, the library's doctor ([notebook 17](17_finding_bugs.ipynb)), measures the same, and
+# says what it means and what to change.
 
 # %%
 print(sick.diagnose(digits.train.x, digits.train.y))
@@ -351,11 +360,14 @@ assert rescued["as it is"] < size(0.3, 0.4) < min(rescued["normalised"], rescued
 # - Too small and gradients vanish; too large and units saturate and gradients explode.
 # - Normalisation and residual connections make a network forgive its start.
 #
+# To read on: [all initialisers](../docs/api/nn_initialisers.md), [what the doctor
+# finds](../docs/doctor.md).
+#
 # ## Exercises
 
 # %% [markdown]
 # **Exercise 1.** A layer of ReLU has 512 inputs. Which standard deviation should its normal weights
-# have, by He's rule?
+# have, by He's rule? Set `deviation`.
 
 # %% tags=["solution", "hide-input"]
 # Solution 1
@@ -393,9 +405,12 @@ for a in (0.0, 0.1, 0.5, 1.0):
 print("Exercise 2 is right.")
 
 # %% [markdown]
-# **Exercise 3.** An orthogonal matrix $Q$, with $Q^T Q = 1$, keeps the length of every vector.
-# Compute `ratio`, the length of `inputs[0]` after twenty multiplications by different matrices from
-# `initialisers.orthogonal()` over its length before. What would the ratio be with Xavier's?
+# **Exercise 3.** An orthogonal matrix $Q$ turns or mirrors: $Q^T Q$ is the matrix that changes
+# nothing, and the length of every vector stays. Compute `ratio`, the length of `inputs[0]` after
+# twenty multiplications by different orthogonal matrices over its length before.
+# `initialisers.orthogonal()` is a function; called with `((WIDTH, WIDTH), WIDTH, WIDTH, rng)`,
+# shape, inputs, outputs and generator, it returns a matrix. What would the ratio be with
+# `initialisers.xavier_normal`, called in the same way?
 
 # %% tags=["solution", "hide-input"]
 # Solution 3

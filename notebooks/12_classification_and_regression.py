@@ -16,7 +16,7 @@
 #
 # Two kinds of questions: *yes or no?* and *how much?* The data here are made by rules that we know,
 # so that for once the best possible answer is known, too: it can be seen how near a network comes
-# to it. Notebook 11 came before: how to tell learning from remembering.
+# to it. [Notebook 11](11_generalisation.ipynb) came before: how to tell learning from remembering.
 
 # %%
 import os
@@ -38,8 +38,9 @@ def size(full, short):
 # ## 1. One number in, one probability out
 #
 # First *yes or no*. Two clouds of points on a line: class 0 around -1, class 1 around +1, each with
-# a standard deviation of one. They overlap, so that in the middle nobody can be sure. By Bayes'
-# rule the probability of class 1 at $x$ is exactly
+# a standard deviation of one. They overlap, so that in the middle nobody can be sure. Of the points
+# that fall at $x$, the share of class 1 is the height of its bell curve over the sum of both
+# heights (**Bayes' rule**). Worked out, this is exactly
 #
 # $$p(x) = \frac{1}{1 + e^{-2x}},$$
 #
@@ -70,8 +71,8 @@ print(f"the formula at 0.5:            {1 / (1 + exp(-2 * 0.5)):.3f}")
 # $$L = -\big[\,y \ln p + (1 - y) \ln (1 - p)\,\big].$$
 #
 # In words: minus the logarithm of the probability given to what happened. A sure mistake costs
-# without bound. The loss takes the *logit* $z$, not $p$, because that is exact even where $p$ is
-# rounded to 1.
+# without bound. The loss takes the score $z$, the *logit*, not $p$, because that is exact even
+# where $p$ is rounded to 1 ([notebook 08](08_losses.ipynb)).
 
 # %%
 model = train.Model(
@@ -118,7 +119,8 @@ print(f"softmax {exp(b) / (exp(a) + exp(b)):.6f}, sigmoid {1 / (1 + exp(a - b)):
 #
 # Now one case in twenty is ill. A model that always says *no* is right in 95 of 100 cases, and
 # useless. A real model, two measurements in, tells a probability; **where to draw the line** is
-# another decision.
+# another decision. Two shares judge it. **Precision**: of those who are called ill, how many are.
+# **Recall**: of those who are ill, how many are called.
 
 
 # %%
@@ -150,9 +152,10 @@ for threshold in (0.02, 0.05, 0.2, 0.5, 1.0):
 # nobody. A low threshold finds most of the ill and frightens many of the well. Which line is right
 # depends on what a missed case costs, and what a false alarm.
 #
-# Two curves show all thresholds at once. **ROC**: the share of the ill that are found against the
-# share of the well that are called. Its area, the **AUC**, has a meaning of its own: the
-# probability that somebody ill gets a higher number than somebody well.
+# Two curves show all thresholds at once. **ROC**: the share of the ill that are called (the *true
+# positive rate*) against the share of the well that are called (the *false positive rate*). Its
+# area, the **AUC**, has a meaning of its own: the probability that somebody ill gets a higher
+# number than somebody well.
 
 # %%
 viz.roc_curve(test_y, chances)
@@ -163,7 +166,8 @@ pairs = (ill[:, None] > well).mean()
 print(f"pairs in the right order: {pairs:.4f}; AUC: {train.metrics.roc_auc(test_y, chances):.4f}")
 
 # %% [markdown]
-# Precision against recall is harder to please where cases are rare, and more honest about it:
+# Precision against recall is harder to please where cases are rare, and more honest about it. AP,
+# average precision, is the area under it.
 
 # %%
 viz.precision_recall_curve(test_y, chances)
@@ -171,10 +175,11 @@ viz.precision_recall_curve(test_y, chances)
 # %% [markdown]
 # ## 5. Is 80 % sure right 80 % of the time?
 #
-# A model whose probabilities can be taken at their word is **calibrated**. The picture sorts the
-# cases by what was said and counts what happened. A model trained with `class_weight="balanced"`
-# treats both classes as if they were equally common: it finds more of the ill, but its numbers are
-# no longer probabilities of this population.
+# A model whose probabilities can be taken at their word is **calibrated**. The picture below sorts
+# the cases by what was said and counts what happened; on the diagonal the two agree. (Its points on
+# the right stand for few people each.) A model trained with `class_weight="balanced"` treats both
+# classes as if they were equally common: it finds more of the ill, but its numbers are no longer
+# probabilities of this population.
 
 # %%
 balanced = train.Model(
@@ -194,8 +199,9 @@ viz.calibration_curve(test_y, chances)
 # ## 6. The mean squared error looks for the mean
 #
 # Now *how much*. In regression the answer is a number. The usual loss is the **mean squared
-# error**, $L = \frac1n \sum_i (\hat y_i - y_i)^2$. If the same $x$ comes with different $y$, the
-# number that makes it smallest is their mean. For the **mean absolute error**,
+# error**, $L = \frac1n \sum_i (\hat y_i - y_i)^2$: the mean square of the difference between what
+# was said, $\hat y$, and what is true, $y$. If the same $x$ comes with different $y$, the number
+# that makes it smallest is their mean. For the **mean absolute error**,
 # $\frac1n \sum_i |\hat y_i - y_i|$, it is their median. One wild value moves a mean, not a median.
 
 # %%
@@ -245,8 +251,9 @@ viz.regression_fit(noisy.x, noisy.y, fit.predict(noisy.x))
 #
 # $$R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2}.$$
 #
-# It is 1 for a perfect fit, 0 for a model that always says the mean $\bar y$, and below 0 for one
-# that is worse than that. The other errors are in the unit of the truth, which R2 has not.
+# In words: 1, less the squared errors over the squared distances from the mean. It is 1 for a
+# perfect fit, 0 for a model that always says the mean $\bar y$, and below 0 for one that is worse
+# than that. The other errors below are in the unit of the truth; R2 has no unit.
 
 # %%
 print(train.regression_report(fresh.y, fit.predict(fresh.x)))
@@ -275,7 +282,7 @@ assert errors["Huber"] < errors["squared"] / 5
 # %%
 figure, [ax] = style.panels(None, 1, 1, 6.6, 3.8)
 style.dress(ax, "x", "y")
-(points,) = ax.plot(noisy.x, spoiled, ".", color=style.GRID, markersize=4)
+(points,) = ax.plot(noisy.x, spoiled, ".", color=style.MUTED, markersize=3, alpha=0.5)
 looks = [(style.VERMILLION, "-"), (style.BLUE, "--"), (style.INK, ":")]
 lines = [ax.plot(sine.x, fits[n], d, color=c)[0] for n, (c, d) in zip(fits, looks, strict=True)]
 style.legend_above(ax, [("points", points), *zip(fits, lines, strict=True)], columns=4)
@@ -287,7 +294,8 @@ figure
 #
 # Inputs should be near 1 in size, and so should targets. Prices in the hundred thousands ask the
 # last layer for weights and biases of that size, and a learning rate of 0.01 moves them by about
-# 0.01 an update. The remedy: standardise the targets, fit, and undo it.
+# 0.01 an update. The remedy: standardise the targets (subtract their mean, divide by their standard
+# deviation), fit, and undo it.
 
 # %%
 price = 300_000 + 50_000 * noisy.y
@@ -308,6 +316,9 @@ assert train.metrics.r2(price, answers) > 0.9
 # - With rare cases, accuracy says little; precision and recall say more.
 # - Squares look for the mean, absolute values for the median, Huber is between.
 # - Scale the targets as well.
+#
+# To read on: [training and metrics](../docs/api/train.md), [losses](../docs/api/nn_losses.md),
+# [pictures](../docs/pictures.md).
 #
 # ## Exercises
 

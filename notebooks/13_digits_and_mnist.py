@@ -16,7 +16,8 @@
 #
 # The whole way from images to a saved model that can be trusted: look, split, scale, build, train,
 # judge, compare, keep. First on 1,797 small digits that come with scikit-learn, then on the 70,000
-# of MNIST. The parts were made in notebooks 07 to 12; here they work together.
+# of MNIST. The parts were made in notebooks [07](07_layers_and_activations.ipynb) to
+# [12](12_classification_and_regression.ipynb); here they work together.
 
 # %%
 import os
@@ -89,7 +90,7 @@ for name, part in parts._asdict().items():
 # ## 3. Scale, with the numbers of the training part
 #
 # For each pixel $j$ the `Standardizer` subtracts the mean $\mu_j$ of the training rows and divides
-# by their standard deviation $\sigma_j$:
+# by their standard deviation $\sigma_j$, their usual distance from the mean:
 #
 # $$z_j = \frac{x_j - \mu_j}{\sigma_j}.$$
 #
@@ -156,7 +157,7 @@ print(f"accuracy {before['accuracy']:.3f}, that of guessing 0.100")
 # In every epoch the rows are shuffled and cut into batches of 32; each batch gives one update.
 # After every epoch the validation part is judged, without learning from it. As long as its loss
 # falls, what is learned holds for rows that were not learned from. Here it falls to the end;
-# notebook 11 shows what to do where it rises.
+# [notebook 11](11_generalisation.ipynb) shows what to do where it rises.
 
 # %%
 start = time.perf_counter()
@@ -182,10 +183,12 @@ history.plot()
 #
 # $$\text{precision} = \frac{TP}{TP + FP}, \qquad \text{recall} = \frac{TP}{TP + FN},$$
 #
-# and $F_1$ is their harmonic mean, which is small if either is.
+# and $F_1$ is twice their product over their sum, a mean that is small if either is. In the report,
+# *support* counts the images of a class; *macro avg* is the mean over the classes, *weighted avg*
+# counts each class as often as it occurs.
 
 # %%
-chances = model.predict_proba(tx)  # (360, 10), rows sum to 1
+chances = model.predict_proba(tx)  # (N, 10), rows sum to 1
 answers = chances.argmax(axis=1)
 report = train.classification_report(ty, answers, digits.class_names)
 print(report)
@@ -197,8 +200,9 @@ print(report)
 viz.confusion_matrix(ty, answers, digits.class_names)
 
 # %% [markdown]
-# The mistakes themselves are the best teachers: the surest ones first. Would you have read them
-# rightly?
+# The mistakes themselves are the best teachers: the surest ones first, with a cross and a dashed
+# frame, each with what was said, how surely, and what is true. (Right answers with a tick fill the
+# places that are left.) Would you have read them rightly?
 
 # %%
 viz.predictions(parts.test.x, ty, chances, digits.class_names, digits.image_shape, count=9)
@@ -206,12 +210,13 @@ viz.predictions(parts.test.x, ty, chances, digits.class_names, digits.image_shap
 # %% [markdown]
 # ## 7. How sure is that number?
 #
-# The test part is a sample. An accuracy $p$ measured on $n$ rows has a standard error of
+# The test part is a sample. An accuracy $p$ measured on $n$ rows has a **standard error** of
 #
 # $$\sqrt{\frac{p\,(1 - p)}{n}}:$$
 #
-# with other rows of the same kind it would differ by about that much. Two networks whose accuracies
-# differ by less than two standard errors cannot be told apart by these rows alone.
+# in words, the root of the share that is right times the share that is wrong, over the number of
+# rows. With other rows of the same kind it would differ by about that much. Two networks whose
+# accuracies differ by less than two standard errors cannot be told apart by these rows alone.
 
 # %%
 p, n = report.accuracy, len(ty)
@@ -271,13 +276,15 @@ for name, accuracy, seconds in rows:
 print(f"two standard errors: {2 * error:.4f}")
 
 # %% [markdown]
-# Read it with the standard error in mind. Both libraries compute the same function with the same
-# rule; their starting weights and their order of rows differ, and so do a few images.
+# Read it with the standard error in mind. The hidden layers bring more than two of them. The two
+# libraries are nearer to each other than that: both compute the same function with the same rule;
+# their starting weights and their order of rows differ, and so do a few images. (Nothing was chosen
+# by these numbers, so the test part may be used for all three.)
 #
 # ## 9. Keep
 #
-# One file holds the network, the optimiser with all it remembers, and the scaler, without which the
-# network would be useless. It holds no code, so that it is safe to load.
+# One file holds the network, the optimiser with all it remembers, and the scaler: new images must
+# be scaled as those were that it learned from. It holds no code, so that it is safe to load.
 
 # %%
 model.preprocessing = scaler
@@ -315,8 +322,8 @@ print(f"{rare.sum()} of {rare.size} pixels are 0 in more than 99 of 100 images")
 gallery(images.x[:16], images.y[:16], images.image_shape)
 
 # %% [markdown]
-# Dropout sets a fifth of the hidden numbers to 0 in training, a different fifth for every row: no
-# unit can rely on another one alone (notebook 11).
+# Dropout sets about a fifth of the hidden numbers to 0 in training, others for every row: no unit
+# can rely on another one alone ([notebook 11](11_generalisation.ipynb)).
 
 # %%
 pixels = images.x.shape[1]
@@ -371,10 +378,14 @@ viz.predictions(test.x, test.y, chances, test.class_names, test.image_shape, cou
 # - An accuracy has a standard error; without it two numbers cannot be compared.
 # - Look at the mistakes, not only at their number.
 #
+# To read on: [data of your own](../docs/guides/own_data.md), [how to tune a
+# network](../docs/guides/tune.md), [going on after an interruption](../docs/guides/resume.md),
+# [what is in a file](../docs/files.md).
+#
 # ## Exercises
 
 # %% [markdown]
-# **Exercise 1.** How many parameters has the MNIST network of section 10 for images of 28 by 28
+# **Exercise 1.** How many `parameters` has the MNIST network of section 10 for images of 28 by 28
 # pixels? Compute the number by hand, from the sizes of its layers.
 
 # %% tags=["solution", "hide-input"]
@@ -390,8 +401,8 @@ assert parameters == expected, f"expected {expected}, got {parameters}"
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** From `chances` and `test.y` alone, compute the *top-2 accuracy*: the share of
-# images whose true class is among the two likeliest.
+# **Exercise 2.** From `chances` and `test.y` alone, compute the *top-2 accuracy* `top_2`: the share
+# of images whose true class is among the two likeliest.
 
 # %% tags=["solution", "hide-input"]
 # Solution 2

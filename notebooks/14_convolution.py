@@ -16,8 +16,8 @@
 #
 # A dense network does not know that two pixels are neighbours. A convolution does: it looks at
 # small pieces of an image, and at all of them in the same way. This notebook builds one by hand,
-# counts what it saves, and trains it on pictures of clothing. Notebook 13 came before: the whole
-# way from images to a trained network.
+# counts what it saves, and trains it on pictures of clothing. [Notebook
+# 13](13_digits_and_mnist.ipynb) came before: the whole way from images to a trained network.
 
 # %%
 import os
@@ -39,7 +39,9 @@ def size(full, short):
 # ## 1. The data
 #
 # Fashion-MNIST: 28 by 28 pixels, ten kinds of clothing. It has the form of MNIST and is harder. We
-# take some thousands of the 60,000 images, so that this notebook runs in a minute.
+# take 10,000 of the 60,000 images to learn from, so that this notebook runs in about a minute. A
+# pixel is one number here, and three in a colour image: these are its **channels**, and they stand
+# on the last axis.
 
 # %%
 try:
@@ -104,9 +106,9 @@ assert np.allclose(maps[0, :, :, 0], by_hand, atol=1e-5)
 viz.feature_maps(maps, x[0])
 
 # %% [markdown]
-# The first map shows vertical edges, the second, by the transposed filter, horizontal ones: light
-# where brightness falls, dark where it rises. Nobody will tell the network such filters. It finds
-# its own.
+# The first map shows vertical edges: dark where the image becomes darker from left to right, light
+# where it becomes brighter. The second, by the filter with rows and columns exchanged, shows
+# horizontal edges, from top to bottom. Nobody will tell the network such filters. It finds its own.
 #
 # ## 3. What it saves
 #
@@ -115,9 +117,11 @@ viz.feature_maps(maps, x[0])
 #
 # $$k \cdot k \cdot C \cdot F + F$$
 #
-# parameters, whatever the size of the image. And the map is smaller than the image by $k - 1$,
+# parameters, whatever the size of the image. In words: a weight for every place under a filter,
+# channel and filter, and a bias for every filter. And the map is smaller than the image by $k - 1$,
 # unless zeros are put around it (`padding="same"`); with padding $p$ on each side and steps of $s$
-# it has $\lfloor (H + 2p - k) / s \rfloor + 1$ rows.
+# an image of $H$ rows gives $\lfloor (H + 2p - k) / s \rfloor + 1$, where $\lfloor\ \rfloor$ means:
+# rounded down.
 
 # %%
 convolution = nn.Conv2D(1, 8, 3, padding="same", rng=0)
@@ -151,10 +155,10 @@ assert same
 # %% [markdown]
 # ## 5. Pooling, and what a unit sees
 #
-# **Max pooling** keeps the largest of every 2 by 2 numbers. The map is halved, and the next filter
-# sees twice as far. How far does a unit see? Its **receptive field** is the set of pixels that can
-# change it. Gradients tell: take one number of the last map, go back, and see which pixels get any
-# gradient.
+# **Max pooling** keeps the largest of every 2 by 2 numbers. The map is halved in both directions,
+# and the next filter sees twice as far. How far does a unit see? Its **receptive field** is the set
+# of pixels that can change it. Gradients tell: take one number of the last map, go back, and see
+# which pixels get any gradient.
 
 # %%
 looks = {
@@ -180,7 +184,8 @@ for name, layers in looks.items():
 #
 # ## 6. Train both
 #
-# Two convolutions with pooling, then one dense layer; against the dense network of notebook 13.
+# Two convolutions with pooling, then one dense layer; against a dense network with one hidden
+# layer.
 
 
 # %%
@@ -231,9 +236,9 @@ print(models["convolutional"].summary())
 #
 # ## 7. Take the neighbourhood away
 #
-# Here is the proof that neighbours are what counts. Every image gets its pixels in another order,
-# the same order for all images. For a dense network nothing changes: it never knew the order. For
-# the convolution there is no neighbourhood left.
+# Is it the neighbours that count? An experiment. Every image gets its pixels in another order, the
+# same order for all images. For a dense network nothing changes but chance: it never knew the
+# order. For the convolution there is no neighbourhood left.
 
 # %%
 order = np.random.default_rng(0).permutation(side * side)
@@ -254,7 +259,8 @@ for name, network in (("dense", dense()), ("convolutional", convolutional())):
 # %% [markdown]
 # ## 8. What it has found
 #
-# The eight filters of the first layer, and what they make of one image:
+# The eight filters of the first layer (yellow weights are positive, blue ones negative), and what
+# they make of one image:
 
 # %%
 best = models["convolutional"]
@@ -277,7 +283,8 @@ chances = best.predict_proba(test_x)
 viz.confusion_matrix(test_y, chances.argmax(axis=1), test.class_names)
 
 # %% [markdown]
-# The mistakes are those that people make: shirts, pullovers and coats are taken for each other.
+# The mistakes are those that people would make, too: T-shirts, shirts, pullovers and coats are
+# taken for each other.
 
 # %%
 viz.predictions(test_x, test_y, chances, test.class_names, count=12)
@@ -286,9 +293,9 @@ viz.predictions(test_x, test_y, chances, test.class_names, count=12)
 # ## 9. More images for nothing
 #
 # A bag that is moved by a pixel, or mirrored, is still a bag. **Augmentation** draws such a change
-# anew for every image in every epoch, so that the network never sees the same row twice. Here with
-# few images, where it helps most. (Of digits, mirroring would make other characters: what may be
-# changed depends on the task.)
+# anew for every image in every epoch, so that the network sees each of them in many forms. Here
+# with few images, where it helps most. (Of digits, mirroring would make other characters: what may
+# be changed depends on the task.)
 
 # %%
 rows = size(1000, 300)
@@ -305,7 +312,8 @@ for name, transform in (("as they are", None), ("augmented", changes)):
 
 # %% [markdown]
 # Without augmentation the few images are learned by heart. With it the training accuracy stays
-# nearer to that of the test, and the test loss is lower: the network is less sure of its mistakes.
+# nearer to that of the test. The test accuracy is the same but for chance; the test loss is lower:
+# the network is less sure of its mistakes.
 #
 # ## What to remember
 #
@@ -315,6 +323,9 @@ for name, transform in (("as they are", None), ("augmented", changes)):
 # - Pooling halves the map, and lets later filters see further.
 # - It works because neighbours belong together. Scramble the pixels and the advantage is gone.
 # - Augmentation tells the network which changes do not matter.
+#
+# To read on: [convolution and pooling](../docs/api/nn_convolution.md), [loading and changing
+# images](../docs/guides/own_data.md), [pictures of what a network does](../docs/pictures.md).
 #
 # ## Exercises
 
@@ -339,8 +350,8 @@ assert parameters == sum(p.size for p in network.parameters())
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** Write a 3 by 3 filter `blur` that replaces each pixel by the mean of its
-# neighbourhood, itself included.
+# **Exercise 2.** Write a 3 by 3 filter `blur`, an array of NumPy, that replaces each pixel by the
+# mean of its neighbourhood, itself included.
 
 # %% tags=["solution", "hide-input"]
 # Solution 2

@@ -16,8 +16,9 @@
 #
 # A text is a sequence, and a language model answers one question about it: *which character comes
 # next?* This notebook begins with counting, goes on to a recurrent network that invents names, and
-# ends with attention and a small GPT that writes in the manner of Shakespeare. Notebook 14 came
-# before: weights that are used at every place. Here they are used at every step.
+# ends with attention and a small GPT that writes in the manner of Shakespeare. [Notebook
+# 14](14_convolution.ipynb) came before: weights that are used at every place. Here they are used at
+# every step.
 
 # %%
 import inspect
@@ -62,9 +63,10 @@ print(len(vocabulary), "characters; 'anna' is", vocabulary.encode("anna"))
 # ## 2. Counting pairs
 #
 # The simplest model: how often does character $b$ follow character $a$? The share is an estimate of
-# the probability $p(b \mid a)$. To judge it, we take names that were held back and compute the mean
-# of $-\ln p$ of what really came next: the **cross-entropy** of notebook 08. Its exponential, the
-# **perplexity**, reads as "as unsure as between so many equally likely characters".
+# the probability $p(b \mid a)$, that of $b$ where $a$ is known. To judge it, we take names that
+# were held back and compute the mean of $-\ln p$ of what really came next: the **cross-entropy** of
+# [notebook 08](08_losses.ipynb). $e$ to its power, the **perplexity**, reads as "as unsure as
+# between so many equally likely characters".
 
 # %%
 codes, held_codes = vocabulary.encode(text), vocabulary.encode(held_text)
@@ -118,14 +120,18 @@ print("the layer:", rnn(steps).data[0, -1].round(4))
 assert np.allclose(h, rnn(steps).data[0, -1], atol=1e-5)
 
 # %% [markdown]
-# The gradient goes back through all steps and is multiplied by $U$ and a slope at each: it
-# vanishes, as in the deep networks of notebook 10. The **GRU** (Cho et al., 2014) has *gates*,
-# numbers between 0 and 1, that decide for each part of the state how much of it is kept:
+# The gradient goes back through all steps and is multiplied by $U$ and a slope at each: it can
+# vanish, as in the deep networks of [notebook 10](10_initialisation.ipynb). The **GRU** (Cho et
+# al., 2014) has *gates*, numbers between 0 and 1, that decide for each part of the state how much
+# of it is kept:
 #
 # $$h_t = z \odot h_{t-1} + (1 - z) \odot \tilde h_t.$$
 #
-# Where the gate $z$ is 1, the state passes unchanged, and so does its gradient. How much of the
-# last step's gradient reaches the first input?
+# In words: the new state is the old one times $z$, and a proposal $\tilde h_t$ times $1 - z$,
+# number by number ($\odot$). The proposal is made nearly as the state was above, and the gates are
+# computed from the same two, with weights of their own. Where a gate is 1, the state passes
+# unchanged, and so does its gradient. How much of the gradient at the last step is left ten and
+# thirty steps before?
 
 # %%
 long = np.random.default_rng(0).normal(size=(16, 60, 8)).astype(np.float32)
@@ -152,9 +158,10 @@ figure
 # %% [markdown]
 # ## 4. A GRU that invents names
 #
-# An **embedding** gives each character a vector, which is learned. The GRU reads them; a dense
-# layer turns every state into a score for each possible next character. Training takes windows of
-# 16 characters, and for each place of a window the character that follows.
+# The GRU's gradient fades as well, but far more slowly. Now let it learn. An **embedding** gives
+# each character a vector, which is learned. The GRU reads them; a dense layer turns every state
+# into a score for each possible next character. Training takes windows of 16 characters, and for
+# each place of a window the character that follows.
 
 # %%
 windows = data.text(text, 16, step=16, vocabulary=vocabulary)
@@ -200,7 +207,8 @@ for temperature in (0.5, 1.0, 1.5):
     print(f"temperature {temperature}: {', '.join(invented)}")
 
 # %% [markdown]
-# What does it remember? Each column is a step of one name, each row a number of the state.
+# What does it remember? Each column is a step of one name, each row a number of the state. A row
+# that keeps its colour over several letters remembers something.
 
 # %%
 word = "\nisabella" if "\nisabella" in text + held_text else "\n" + learned[0]
@@ -214,11 +222,13 @@ viz.state_maps(outputs["layers.1"].data[0, :, :24], list(word.replace("\n", "|")
 # A state has to squeeze all that was read into one vector. **Attention** looks back instead. Each
 # step asks a question, the *query* $q$; each step has a label, the *key* $k$, and something to say,
 # the *value* $v$. How well query and key fit is their product; softmax turns the fits into weights
-# that sum to 1; and the answer is the mean of the values with these weights:
+# that sum to 1; and the answer is the mean of the values with these weights. With the queries, keys
+# and values of all steps as the rows of $Q$, $K$ and $V$:
 #
 # $$\text{attention}(Q, K, V) = \text{softmax}\!\left(\frac{Q K^T}{\sqrt d}\right) V.$$
 #
-# A sum of $d$ products has a spread of $\sqrt d$ (notebook 10), and the division takes it out.
+# $d$ is how many numbers a query has. A sum of $d$ products has a standard deviation of $\sqrt d$
+# ([notebook 10](10_initialisation.ipynb)), and the division takes it out.
 
 # %%
 rng = np.random.default_rng(0)
@@ -243,6 +253,8 @@ print(nn.attention_weights(q, k, causal=True).data.round(2))
 # %% [markdown]
 # Attention sees a *set*: it does not know which step came first. Shuffle the steps, and the answers
 # are shuffled alike. So positions are added to the embedding, one vector for each place.
+# (`MultiHeadAttention(8, 2)` makes queries, keys and values of 8 numbers from each step, by learned
+# weights, and divides them between two **heads**, which attend side by side with 4 numbers each.)
 
 # %%
 steps = pellucid.Tensor(rng.normal(size=(1, 6, 8)))
@@ -262,9 +274,9 @@ assert not other
 # ## 6. A small GPT
 #
 # A **transformer block** is attention, then a small dense network for each step by itself, both
-# with a residual connection and normalisation around them (notebook 10). A GPT is an embedding,
-# positions, some blocks, and scores for the next character. GPT-3 has 175 billion parameters (Brown
-# et al., 2020). Ours has about a millionth of that, in the same design.
+# with a residual connection and normalisation around them ([notebook 10](10_initialisation.ipynb)).
+# A GPT is an embedding, positions, some blocks, and scores for the next character. GPT-3 has 175
+# billion parameters (Brown et al., 2020). Ours has about a millionth of that, in the same design.
 
 # %%
 try:
@@ -287,6 +299,11 @@ except ValueError:  # a character that occurs in the end only
 characters = written.vocabulary
 print(f"{len(plays):,} characters, {len(characters)} different ones")
 print(plays[:200])
+
+# %% [markdown]
+# The rate rises at first and then falls, as in [notebook 09](09_optimisers.ipynb). `AdamW` is Adam
+# that also shrinks the weights a little in every step, but not the biases and gains
+# (`no_decay_on_vectors`); `clip_norm` shortens gradients that are longer than 1.
 
 
 # %%
@@ -344,7 +361,7 @@ with nn.capture(writer, ["layers.2.attention.dropout"]) as outputs:
 viz.attention_maps(outputs["layers.2.attention.dropout"].data, list(line.replace("\n", "|")))
 
 # %% [markdown]
-# Everything above the diagonal is 0: nobody looks ahead. Proof by experiment: change the last
+# Everything above the diagonal is 0: nobody looks ahead. An experiment shows it: change the last
 # character, and no earlier score changes.
 
 # %%
@@ -366,6 +383,9 @@ assert difference[:-1].max() < 1e-5 < difference[-1]
 # - Attention is a weighted mean: the weights are softmax of how well queries fit keys.
 # - The causal mask hides the future; positions tell the order.
 # - Writing is drawing the next character, again and again.
+#
+# To read on: [sequences and attention in the reference](../docs/api/nn_sequences.md), [text of your
+# own](../docs/guides/own_data.md), [going on after an interruption](../docs/guides/resume.md).
 #
 # ## Exercises
 
@@ -389,8 +409,8 @@ assert abs(perplexity(p) - expected) < 1e-9, f"expected {expected}, got {perplex
 print("Exercise 1 is right.")
 
 # %% [markdown]
-# **Exercise 2.** Write `attend(q, k, v)`, causal attention in NumPy for arrays (T, d), with loops
-# or without.
+# **Exercise 2.** Write `attend(q, k, v)`, causal attention in NumPy for arrays of shape (T, d),
+# with loops or without.
 
 
 # %% tags=["solution", "hide-input"]

@@ -14,10 +14,10 @@
 # %% [markdown]
 # # 16 How the compiler makes it fast
 #
-# `pellucid.compile` turns a Python function of tensors into machine code. This notebook follows one
-# line, `(x @ w + b).relu()`, all the way down, and then a whole training step. Nothing here is
-# needed to use the library; it is for those who want to know. The networks come from the notebooks
-# before.
+# `pellucid.compile` turns a Python function of tensors into machine code, the instructions that the
+# processor runs. This notebook follows one line, `(x @ w + b).relu()`, all the way down, and then a
+# whole training step. Nothing here is needed to use the library; it is for those who want to know.
+# The networks come from [the notebooks before](13_digits_and_mnist.ipynb).
 
 # %%
 import os
@@ -145,10 +145,10 @@ print(np.array_equal(chooses(x).data, decides(pellucid.Tensor(x)).data))
 # %% [markdown]
 # ## 3. Passes: the same, with less work
 #
-# A **pass** makes a simpler graph that computes the same. Operations that change nothing are
-# dropped. What is asked for twice is computed once (*sharing*). Here is a function that wastes: it
-# multiplies by 1, and asks twice for the same exponential. The other passes find nothing to do in
-# it.
+# A **pass** makes another graph that computes the same, most often a simpler one. Operations that
+# change nothing are dropped. What is asked for twice is computed once (*sharing*). Here is a
+# function that wastes: it multiplies by 1, and asks twice for the same exponential. The other
+# passes find nothing to do in it.
 
 
 # %%
@@ -180,7 +180,7 @@ assert np.allclose(native, eager, rtol=1e-5)
 #
 # A processor computes much faster than memory brings numbers. What matters for simple operations is
 # how often each number travels. In a chain such as `x * 2 + 1`, then tanh, then `* x`, NumPy reads
-# and writes a whole array four times. The compiler puts the chain into **one** loop: each number is
+# and writes whole arrays four times. The compiler puts the chain into **one** loop: each number is
 # read once, goes through all of it in a register, and is written once.
 
 
@@ -331,9 +331,29 @@ print(f"one after the other:   {microseconds(plain_step, xb, yb):7.0f} us an upd
 print(f"as one program:        {microseconds(native_step, xb, yb):7.0f} us")
 
 # %% [markdown]
+# One pass adds nodes instead of dropping some: `halve_products`. It writes the product of the
+# images with the first layer's weights as a sum of two halves,
+#
+# $$x\,W = x_1 W_1 + x_2 W_2.$$
+#
+# In words: the left half of the columns of x times the upper half of the rows of W, and the right
+# half times the lower half. So each thread can keep its half of the weights near its core, from the
+# product to the update, and only results travel between cores. It is done for weights that the step
+# changes, with at least 16 columns and twice as many rows as the batch has examples; here 64 rows
+# for 32.
+
+# %%
+print(next(change.diff for change in explanation.changes if change.name == "halve_products"))
+weights, half = network[0].weight.data, xb.shape[1] // 2
+in_halves = xb[:, :half] @ weights[:half] + xb[:, half:] @ weights[half:]
+print(f"largest difference to the whole product: {abs(in_halves - xb @ weights).max():.0e}")
+assert np.allclose(in_halves, xb @ weights, atol=1e-5)
+
+# %% [markdown]
 # Which kernels do the work? Almost all operations are in the products of matrices, and there are as
-# many as the mathematics of notebook 07 says: one a layer forward, two a layer backward, except
-# that the first layer need not say how the loss depends on the images.
+# many as the mathematics of [notebook 06](06_scalars_to_tensors.ipynb) says: one a layer forward,
+# two a layer backward, except that the first layer need not say how the loss depends on the images.
+# (The two halves of the first product are counted as one: they are one kernel, run twice.)
 
 # %%
 products = [k for k in explanation.kernels if "matmul" in k.rows[0].call]
@@ -376,11 +396,13 @@ assert forward.program.arena.size < forward.without_reuse / 3
 # - A training step is one program: forward, backward and update.
 # - `print(pellucid.compile(f).explain(...))` shows all of it for any function that compiles.
 #
+# To read on: [the compiler](../docs/compiler.md), [how to make it fast](../docs/guides/speed.md).
+#
 # ## Exercises
 
 # %% [markdown]
 # **Exercise 1.** How many operations are in the three products of the *forward* pass of the network
-# 64-128-64-10 on a batch of 32?
+# 64-128-64-10 on a batch of 32? Set `operations`.
 
 # %% tags=["solution", "hide-input"]
 # Solution 1
@@ -396,8 +418,8 @@ print("Exercise 1 is right.")
 
 # %% [markdown]
 # **Exercise 2.** Write `standardised(x)` for `x` of shape (32, 64): every row minus its mean,
-# divided by its standard deviation, in a form that can be compiled. How many kernels does it take?
-# (First guess. A mean needs a whole row before anything can be subtracted from it.)
+# divided by its standard deviation, in a form that can be compiled. How many `kernels` does it
+# take? (First guess. A mean needs a whole row before anything can be subtracted from it.)
 
 
 # %% tags=["solution", "hide-input"]

@@ -17,7 +17,7 @@
 # Mistakes in a network are silent. It runs, the loss is a number, and often it even falls. This
 # notebook shows how to find them: gradients held against differences, a backward pass derived by
 # hand beside the computed one, a doctor that knows the usual faults, a museum of them, and an order
-# in which to look. It is the last of the learning path and uses what all others made.
+# in which to look. It is the last of [the learning path](README.md) and uses what all others made.
 
 # %%
 import os
@@ -39,9 +39,10 @@ def size(full, short):
 # ## 1. A wrong gradient learns, too
 #
 # Here is an operation of our own, $\text{softsign}(x) = \frac{x}{1 + |x|}$, with its derivative
-# $\frac{1}{(1 + |x|)^2}$. An operation is a class with a value (`forward`) and a rule that carries
-# the gradient $g$ of the loss back (`vjp`). The second class has a mistake: the square was
-# forgotten.
+# $\frac{1}{(1 + |x|)^2}$: x over one plus its size, and one over the square of that. An operation
+# is a class with a value (`forward`) and a rule that carries the gradient $g$ of the loss back
+# (`vjp`, for vector-Jacobian product: what arrives, times the slope). `xp` is NumPy, or what takes
+# its place. The second class has a mistake: the square was forgotten.
 
 
 # %%
@@ -88,10 +89,11 @@ for op in (Softsign, WrongSoftsign):
     print(f"{op.__name__:<14} accuracy {model.evaluate(moons.x, moons.y)['accuracy']:.3f}")
 
 # %% [markdown]
-# Nobody would have noticed. The wrong gradient points roughly the right way, and Adam makes up for
-# its size. In another network, on another day, it will not.
+# Nobody would have noticed. The wrong rule keeps the sign of every slope and spoils its size only,
+# and Adam makes up for much of that ([notebook 09](09_optimisers.ipynb)). In another network, on
+# another day, it will not.
 #
-# ## 2. Differences never lie much
+# ## 2. A slope can be measured
 #
 # A derivative is a slope, and a slope can be measured. Move $x$ a little to both sides and divide:
 #
@@ -99,8 +101,9 @@ for op in (Softsign, WrongSoftsign):
 #
 # In words: the **central difference** is the rise over the run across $x$. It knows nothing of
 # rules, so that it cannot repeat their mistakes. How small should $h$ be? The formula itself is
-# wrong by about $h^2 f'''(x) / 6$, less for smaller $h$. But numbers in a computer are rounded, and
-# the difference of two nearly equal numbers loses digits: more for smaller $h$.
+# wrong by about $h^2 f'''(x) / 6$ (the third derivative, the slope of the slope of the slope), less
+# for smaller $h$. But numbers in a computer are rounded, and the difference of two nearly equal
+# numbers loses digits: more for smaller $h$.
 
 # %%
 steps = 10.0 ** -np.arange(1, 13)
@@ -128,9 +131,9 @@ for name, found in errors.items():
 assert errors["float64"].min() < 1e-9
 
 # %% [markdown]
-# Both curves are a V: on the right the formula's error, on the left that of rounding. In float32
-# not even the best step gives many digits. So gradients are checked in float64, with a step in the
-# valley.
+# Both curves are a V: on the right the formula's error, on the left that of rounding. In float32,
+# numbers of 7 digits, not even the best step gives many; float64 has 16. So gradients are checked
+# in float64, with a step in the valley.
 #
 # ## 3. `gradcheck`
 #
@@ -138,7 +141,8 @@ assert errors["float64"].min() < 1e-9
 #
 # $$\text{rel\_error} = \frac{|a - n|}{\max(|a|, |n|)},$$
 #
-# where $a$ is the gradient and $n$ the slope measured. The wrong rule is found at once.
+# where $a$ is the gradient and $n$ the slope measured. In words: their difference, as a share of
+# the larger. The wrong rule is found at once.
 
 # %%
 x = np.random.default_rng(0).normal(size=(4, 3))
@@ -155,7 +159,8 @@ print(model.gradcheck(moons.x[:5], moons.y[:5]))  # the network with the wrong s
 
 # %% [markdown]
 # Look where it fails. Everything **before** the broken operation is wrong, because gradients come
-# from behind. What comes after the last one is right. So a table reads like a trail to the fault.
+# from behind. What comes after the last broken operation is right. So a table reads like a trail to
+# the fault.
 #
 # A kink is no fault. At 0 ReLU has a slope of 0 on one side and 1 on the other; the two-sided
 # measure says one half. `gradcheck` looks at both sides and accepts a gradient that lies between
@@ -319,7 +324,7 @@ print(f"{sum(map(len, museum.ROOMS.values()))} checks caught the mistake and pas
 # 3. **Can it learn ten rows by heart?** A network that cannot will learn nothing else. This finds
 #   most mistakes in the loss, the loop and the gradients, within a second.
 # 4. Are the gradients right? (`gradcheck`)
-# 5. Does every layer get a gradient? (`viz.gradient_flow`, notebook 10)
+# 5. Does every layer get a gradient? (`viz.gradient_flow`, [notebook 10](10_initialisation.ipynb))
 # 6. Only then: the learning rate, the size of the network, regularisation.
 
 # %%
@@ -344,6 +349,9 @@ print(f"gradients right: {bool(model.gradcheck(x, y))}")
 # - What fails in `gradcheck` lies before the fault.
 # - Ten rows by heart, before anything else.
 # - A check must be seen to fail once.
+#
+# To read on: [the doctor](../docs/doctor.md), [messages and what they mean](../docs/errors.md), [an
+# operation of your own](../docs/guides/own_op.md), [the museum](../docs/api/museum.md).
 #
 # ## Exercises
 
@@ -373,7 +381,7 @@ print("Exercise 1 is right.")
 
 # %% [markdown]
 # **Exercise 2.** The rule of this operation, $\text{out} = x\,y$, has a mistake that a test with
-# $x = y$ would not find. Write `Product` with the right rule.
+# $x = y$ would not find. Write a class `Product` with the same value and the right rule.
 #
 #     class Mixed(pellucid.Op):
 #         casts = "float"

@@ -31,7 +31,7 @@ SPOILED = {
     "06_scalars_to_tensors": [
         ("(784, 128)", "(128, 784)"),
         (" * (1 - out**2)", ""),
-        ("report.rows[0].rel_error", "1.0"),
+        ("** 2).sum(), W)", "** 4).sum(), W)"),
     ],
     "07_layers_and_activations": [
         ("(128 + 128)", "128"),
@@ -41,9 +41,9 @@ SPOILED = {
     "08_losses": [
         ("= 4, 13 / 5", "= 5, 13 / 5"),
         ("math.log(4)", "math.log(0.25)"),
-        ("pellucid.maximum", "pellucid.minimum"),
+        ("* d).mean(-1)", "* d).mean(-1) * 2"),
     ],
-    "09_optimisers": [("2 / 6", "2 / 2"), ("13.55", "14"), ("np.sign(grad)", "grad")],
+    "09_optimisers": [("2 / 6", "2 / 5.8"), ("13.55", "14"), ("np.sign(grad)", "grad")],
     "10_initialisation": [
         ("sqrt(2 / 512)", "sqrt(1 / 512)"),
         ("2 / (1 + a**2)", "2 / (1 + a)"),

@@ -281,6 +281,8 @@ def test_notes_stand_beside_their_own_line() -> None:
     notes = {e.text: float(e.get("y", "nan")) for e in root.iter(f"{SVG}text") if e.text in "xy"}
     assert notes["x"] == pytest.approx(heights[1], abs=5)
     assert notes["y"] == pytest.approx(heights[2], abs=5)
+    gaps = [e for e in root.iter(f"{SVG}rect") if e.get("fill") == "#ffffff" and e.get("x")]
+    assert len(gaps) == 2  # one behind each note, or its line reads like a minus sign
 
 
 def test_only_the_gap_with_notes_is_widened() -> None:

@@ -180,9 +180,12 @@ def to_svg(drawing: Drawing) -> str:
     for edge, text in drawing.notes.items():
         x, y = note_place(drawing, edge)
         ink, bold = (ACCENT, BOLD) if edge in drawing.lit else (INK, "")
+        left, right = gap(drawing, edge)
         parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}" text-anchor="middle"{bold}'
-            f' stroke="#ffffff" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
+            f'<rect x="{left:.1f}" y="{y - LINE / 2:.1f}" width="{right - left:.1f}" '
+            f'height="{LINE:.0f}" fill="#ffffff"/>'
+            f'<text x="{x:.1f}" y="{y + 4:.1f}" fill="{ink}" text-anchor="middle"{bold}>'
+            f"{escape(text)}</text>"
         )
     return "\n".join([*parts, "</g></svg>"]) + "\n"
 
@@ -252,6 +255,21 @@ def note_place(drawing: Drawing, edge: Edge) -> Point:
     if drawing.downwards:
         return x + text_width(drawing.notes[edge]) / 2 + PAD / 2, y + LINE
     return x + PAD + text_width(drawing.notes[edge]) / 2, y
+
+
+def gap(drawing: Drawing, edge: Edge) -> tuple[float, float]:
+    """Return from where to where a line makes room for its note.
+
+    What would be left of it before the note looks like a minus sign, and is left out as well.
+    """
+    half = text_width(drawing.notes[edge]) / 2
+    middle, _ = note_place(drawing, edge)
+    if drawing.downwards:
+        return middle - half - 2, middle + half + 2
+    source, _ = edge
+    rim = drawing.layout().centres[source][0] + box_width(drawing.boxes[source]) / 2 + 2
+    left = middle - half - PAD + 2
+    return (rim if left - 2 * PAD < rim < left else left), middle + half + 2
 
 
 # DOT
