@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "myst_nb",
+    "mathml",
     "references",
 ]
 
@@ -51,8 +52,11 @@ myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # `make notebooks` executes them; their outputs are in the repository
 
+html_math_renderer = "mathml"
+html_static_path = ["static"]
 html_theme = "furo"
 html_title = f"Pellucid {release}"
 html_extra_path = ["site/index.html"]
 html_copy_source = False
 html_show_sourcelink = False
+html_css_files = ["tables.css"]

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mlp.zero_grad()
     loss.backward()
     scalar.draw_graph(loss, named=True).save(OUT / "graph.svg")
-    print(scalar.why(mlp.parameters()[0], loss, paths=2))
+    print(scalar.why(mlp.layers[-1].neurons[0].weights[0], loss))
 
     viz.save(viz.training_curves(history), OUT / "training_curves.png")
     results = {

@@ -60,6 +60,12 @@ def test_construction_in_a_dtype(dtype: Any) -> None:
     assert pl.zeros((2, 3), dtype=dtype).dtype == np.float64
 
 
+@pytest.mark.parametrize("make", [Tensor, pl.asarray])
+def test_a_dtype_that_is_asked_for_is_not_reached_through_another(make: Any) -> None:
+    assert make(0.7, dtype="float64").item() == 0.7  # through float32 it would be 0.69999998...
+    assert make([0.7, 0.1], dtype="float64").tolist() == [0.7, 0.1]
+
+
 def test_asarray_of_a_tensor_keeps_its_gradient() -> None:
     x = Tensor([1.0, 2.0], requires_grad=True)
     assert pl.asarray(x) is pl.asarray(x, dtype="float32") is x

@@ -134,7 +134,8 @@ def to_array(data: Any, dtype: DType = None) -> Array:
                 f"expected nested lists of equal lengths, got uneven ones ({error}); "
                 "pad or cut them to one length"
             ) from None
-        if array.dtype == np.float64 and not isinstance(data, np.generic | np.ndarray):
+        python = dtype is None and not isinstance(data, np.generic | np.ndarray)
+        if python and array.dtype == np.float64:
             array = array.astype(DEFAULT_DTYPE)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"expected numbers, got {array.dtype} data; convert text to numbers first")
