@@ -36,12 +36,14 @@ nitpicky = True
 
 default_role = "py:obj"
 autosummary_generate = False
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-ALIASES = ("Array", "ArrayLike", "DType", "FloatArray", "IntArray", "Rate", "State")
+ALIASES = ("Array", "ArrayLike", "Batch", "DType", "Initialiser", "Padding", "Rate", "Rows")
 autodoc_type_aliases = {name: name for name in ALIASES}  # shown as they are
+maximum_signature_line_length = 120  # a longer one has a line for each parameter
+highlight_language = "none"  # what docstrings indent is a formula; examples are known by their >>>
 python_use_unqualified_type_names = True
 smartquotes_action = "De"  # dashes and ellipses; quotes would change the primes of formulas
 napoleon_use_rtype = False

@@ -9,6 +9,7 @@ import pytest
 
 import docs
 import references
+from pellucid import data, errors, nn, train
 
 
 @pytest.fixture
@@ -56,11 +57,31 @@ def test_code_may_go_on_in_the_next_line() -> None:
     assert references.plain(lines) == [r"sum\_ of ``(x,", r"*rest)`` or ``__iter__``, mean\_"]
 
 
-def test_a_signature_calls_types_by_their_names() -> None:
-    takes = "(y: TypeAliasForwardRef('ArrayLike') | None = None, logs: dict = <factory>)"
-    shown = "(y: ArrayLike | None = None, logs: dict = ...)"
-    assert references.named(*[None] * 5, takes, "float") == (shown, "float")
-    assert references.named(*[None] * 5, None, None) == (None, None)
+@pytest.mark.parametrize(
+    ("made", "source"),
+    [
+        ("y: TypeAliasForwardRef('ArrayLike') | None = None", "y: ArrayLike | None = None"),
+        (
+            "~numpy.ndarray[tuple[~typing.Any, ...], ~numpy.dtype[~numpy.int64]]",
+            "NDArray[~numpy.int64]",
+        ),
+        ("Iterator[ndarray[tuple[Any, ...], dtype[Any]]]", "Iterator[NDArray[Any]]"),
+        ("~collections.abc.Callable[[...], float]", "~collections.abc.Callable[..., float]"),
+        ("lr: float, **common: ~typing.Unpack[~optim.Common]", "lr: float, **common"),
+        ("logs: dict = <factory>", "logs: dict = ..."),
+    ],
+)
+def test_a_signature_has_types_as_they_are_written(made: str, source: str) -> None:
+    assert references.signature(*[None] * 5, f"({made})", "float") == (f"({source})", "float")
+
+
+def test_what_has_no_signature_gets_none() -> None:
+    assert references.signature(*[None] * 5, None, None) == (None, None)
+
+
+def test_a_protocol_is_not_shown_as_something_to_call() -> None:
+    takes = references.signature(None, "class", "", train.Callback, None, "(*args, **kwargs)", "")
+    assert takes == ("", "")
 
 
 def test_fields_of_a_named_tuple_are_left_to_its_class() -> None:
@@ -72,6 +93,51 @@ def test_fields_of_a_named_tuple_are_left_to_its_class() -> None:
 
     assert references.skip(None, "class", "x", Pair.x, False, None) is True
     assert references.skip(None, "class", "count", Pair.count, False, None) is None
+
+
+@pytest.mark.parametrize(
+    ("member", "left_out"),
+    [
+        (nn.Dense.describe, True),  # one line, and Module has it
+        (nn.Module.describe, None),  # none above has it
+        (nn.MultiHeadAttention.forward, None),  # more than a line
+        (train.Diagnosis.to_dicts, None),  # its own
+        (nn.BCELoss.link, True),  # a class
+    ],
+)
+def test_overrides_that_say_nothing_new_are_left_out(member: object, left_out: bool | None) -> None:
+    name = getattr(member, "__name__", "link")
+    assert references.skip(None, "class", name, member, False, None) is left_out
+
+
+@pytest.mark.parametrize(
+    ("made", "shown"),
+    [
+        (nn.MaxPool2D, [nn.Module]),  # by way of a base that is not public
+        (nn.Sigmoid, [nn.Activation]),
+        (errors.ShapeError, [ValueError]),
+        (data.Augmentation, []),  # an ABC
+        (train.Callback, []),  # a Protocol
+        (nn.Module, []),
+    ],
+)
+def test_bases_are_those_that_users_know(made: type, shown: list[type]) -> None:
+    found = list(made.__bases__)
+    references.bases(None, "", made, None, found)
+    assert found == shown
+
+
+def test_names_of_own_arguments_are_code() -> None:
+    lines: list[str] = ["Cut `size` of ``size`` as `split` does,", "", "    `size`"]
+    references.escape(None, "class", "", data.RandomCrop, None, lines)
+    assert lines[0] == "Cut ``size`` of ``size`` as `split` does,"
+    assert lines[-1] == "    `size`"
+
+
+def test_a_method_may_name_the_arguments_of_its_class() -> None:
+    lines = ["The windows are `size` high for each `x`; see `change`."]
+    references.escape(None, "method", "", data.RandomCrop.change, None, lines)
+    assert lines == ["The windows are ``size`` high for each ``x``; see `change`."]
 
 
 def test_an_indented_block_is_shown_as_it_stands() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pellucid.train import callbacks, metrics
 from pellucid.train.callbacks import Doctor, EarlyStopping, ReduceLROnPlateau
-from pellucid.train.checkpoint import Checkpoint
+from pellucid.train.checkpoint import Checkpoint, CheckpointError
 from pellucid.train.doctor import Diagnosis, Finding, watch
 from pellucid.train.events import Callback, Run
 from pellucid.train.history import History
@@ -15,6 +15,7 @@ from pellucid.train.trials import LearningRates, Overfit, lr_find, overfit_one_b
 __all__ = [
     "Callback",
     "Checkpoint",
+    "CheckpointError",
     "Diagnosis",
     "Doctor",
     "EarlyStopping",

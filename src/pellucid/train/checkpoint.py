@@ -25,7 +25,22 @@ SHOWN = 5  # differences that an error names
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be gone on from, or one that is in the way."""
+    """A checkpoint that cannot be gone on from, or one that is in the way.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from pellucid import nn, train
+    >>> x = np.linspace(-1.0, 1.0, 20)[:, None]  # (20, 1)
+    >>> model = train.Model(nn.Dense(1, 1, rng=0), "mse")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keep = train.Checkpoint(folder)
+    ...     history = model.fit(x, 3 * x, epochs=1, callbacks=[keep], verbose=False)
+    ...     try:
+    ...         model.fit(x, 3 * x, epochs=1, callbacks=[train.Checkpoint(folder)], verbose=False)
+    ...     except train.CheckpointError as error:
+    ...         print(str(error).split(",")[0])
+    expected a folder without checkpoints of another training
+    """
 
 
 class CheckpointWarning(RuntimeWarning):
