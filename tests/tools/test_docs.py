@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_a_sound_site_has_no_dead_links(site: Path) -> None:
-    assert list(docs.dead_links(site)) == []
+    assert list(docs.dead_links(docs.read(site))) == []
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,23 @@ def test_a_sound_site_has_no_dead_links(site: Path) -> None:
 )
 def test_planted_dead_links_are_found(site: Path, link: str) -> None:
     (site / "planted.html").write_text(f'<a href="{link}">')
-    assert list(docs.dead_links(site)) == [f"planted.html: {link}"]
+    assert list(docs.dead_links(docs.read(site))) == [(site / "planted.html", link)]
+
+
+@pytest.mark.parametrize("text", ["a ``b`` c", "x: TypeAliasForwardRef('X')", "= &lt;factory&gt;"])
+def test_planted_leftovers_are_found(site: Path, text: str) -> None:
+    (site / "planted.html").write_text(f"<p>{text}</p>")
+    assert [path.name for path, _ in docs.leftovers(docs.read(site))] == ["planted.html"]
+
+
+def test_markup_that_could_not_be_read_is_found(site: Path) -> None:
+    (site / "planted.html").write_text('<span class="a problematic">*</span>')
+    assert list(docs.leftovers(docs.read(site))) == [(site / "planted.html", "problematic")]
+
+
+def test_code_may_have_what_text_may_not(site: Path) -> None:
+    (site / "sound.html").write_text('<pre>"""``x``"""</pre><code>``</code><p>words</p>')
+    assert list(docs.leftovers(docs.read(site))) == []
 
 
 def test_signs_of_formulas_are_escaped_and_code_is_not() -> None:
