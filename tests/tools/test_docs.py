@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +13,32 @@ import pytest
 import docs
 import references
 from pellucid import data, errors, nn, train
+
+PAGE = """
+Page
+====
+
+.. objects:: pellucid.optim
+   :without: snapshot restore
+
+   Optimizer SGD
+
+.. objects:: pellucid.data
+
+   Dataset TableEncoding load_csv
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a page of the reference, made with the site's settings."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "index.rst").write_text(PAGE)
+    out = folder / "out"
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--conf-dir", str(docs.ROOT / "docs")]
+    command += ["-D", "root_doc=index", "-D", "include_patterns=**", "-D", "html_theme=basic"]
+    subprocess.run([*command, str(folder), str(out)], check=True)
+    return (out / "index.html").read_text()
 
 
 @pytest.fixture
@@ -154,6 +183,31 @@ def test_a_method_may_name_the_arguments_of_its_class() -> None:
     lines = ["The windows are `size` high for each `x`; see `change`."]
     references.escape(None, "method", "", data.RandomCrop.change, None, lines)
     assert lines == ["The windows are ``size`` high for each ``x``; see `change`."]
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("pellucid.optim.Optimizer.step", True),
+        ("pellucid.optim.Optimizer.snapshot", False),  # left out by the page
+        ("pellucid.optim.SGD.update", False),  # Optimizer's says as much
+        ("pellucid.data.Dataset.task", True),
+    ],
+)
+def test_a_page_has_what_is_not_left_out(page: str, name: str, there: bool) -> None:
+    assert (f'id="{name}"' in page) is there
+
+
+def test_a_page_tells_the_bases_that_are_public(page: str) -> None:
+    assert re.findall(r"Bases: .*?>([\w.]+)</", page) == ["Optimizer"]  # of SGD
+
+
+def test_names_between_backticks_lead_to_what_is_meant(page: str) -> None:
+    links = set(re.findall(r'href="#(pellucid[\w.]*)" title="[\w.]*"><code', page))
+    assert "pellucid.optim.Optimizer.step" in links  # a method of the class itself
+    assert "pellucid.data.load_csv" in links  # a function
+    assert "pellucid.data.TableEncoding.feature_names" not in links  # another class's property
+    assert "pellucid.data.Dataset.task" not in links  # an argument of load_csv
 
 
 def test_an_indented_block_is_shown_as_it_stands() -> None:
