@@ -41,16 +41,13 @@ from sphinx.util.nodes import make_refnode
 
 CODE = re.compile(r"(``.*?``|(?::[\w:]+:)?`.*?`)", re.DOTALL)
 SIGNS = re.compile(r"([|*]|(?<=\w)_(?!\w))")
-WRITTEN = [  # what Python makes of annotations, and what the source says
-    (re.compile(r"TypeAliasForwardRef\('(\w+)'\)"), r"\1"),
-    (
-        re.compile(r"[\w.~]*ndarray\[tuple\[[\w.~]*Any, \.\.\.\], [\w.~]*dtype\[([^][]*)\]\]"),
-        r"NDArray[\1]",
-    ),
-    (re.compile(r"\[\[\.\.\.\],"), "[...,"),
-    (re.compile(r": [\w.~]*Unpack\[[^]]*\]"), ""),
-    (re.compile("<factory>"), "..."),
-]
+WRITTEN = {  # what Python makes of annotations, and what the source says
+    r"TypeAliasForwardRef\('(\w+)'\)": r"\1",
+    r"[\w.~]*ndarray\[tuple\[[\w.~]*Any, \.\.\.\], [\w.~]*dtype\[([^][]*)\]\]": r"NDArray[\1]",
+    r"\[\[\.\.\.\],": "[...,",  # of Callable
+    r": [\w.~]*Unpack\[[^]]*\]": "",
+    "<factory>": "...",
+}
 SPACES = ("pellucid", "nn", "optim", "data", "train", "viz", "persist", "interop", "scalar")
 
 
@@ -108,10 +105,10 @@ class Objects(SphinxDirective):
             if entry is None:
                 raise self.error(f"expected a name of {module.__name__}, got {name!r}")
             lines += [f".. auto{kind(entry)}:: {name}"]
-            if isinstance(entry, type):
-                without = ", ".join(self.options.get("without", "").split())
-                lines += [f"   :exclude-members: {without}"]
-                lines += ["   :show-inheritance:"] * any(shown_bases(entry.__bases__))
+            if isinstance(entry, type) and "without" in self.options:
+                lines += [f"   :exclude-members: {', '.join(self.options['without'].split())}"]
+            if isinstance(entry, type) and any(shown_bases(entry.__bases__)):
+                lines += ["   :show-inheritance:"]
             lines += [""]
         return self.parse_text_to_nodes("\n".join(lines))
 
@@ -124,8 +121,8 @@ def kind(entry: object) -> str:
 
 
 @cache
-def public() -> set[object]:
-    """Return the objects that users reach by name, as far as they can be in a set."""
+def public() -> set[type]:
+    """Return the classes that users reach by name."""
     modules = [importlib.import_module(f"pellucid.{s}".removesuffix(".pellucid")) for s in SPACES]
     named = (getattr(module, name) for module in modules for name in module.__all__)
     return {entry for entry in named if isinstance(entry, type)}
@@ -209,8 +206,8 @@ def escape(
 
 def written(text: str) -> str:
     """Return a signature, or a part of one, with types as the source has them."""
-    for pattern, short in WRITTEN:
-        text = pattern.sub(short, text)
+    for pattern, short in WRITTEN.items():
+        text = re.sub(pattern, short, text)
     return text
 
 
@@ -239,7 +236,7 @@ def skip(
 ) -> bool | None:
     """Leave out what says no more than its class or its base does; else decide nothing.
 
-    That are classes as attributes, the fields of named tuples, and methods with a docstring of one
+    These are classes as attributes, the fields of named tuples, and methods with a docstring of one
     line that a base has, too.
     """
     text = inspect.getdoc(obj) or ""

@@ -21,7 +21,7 @@ Page
 .. objects:: pellucid.optim
    :without: snapshot restore
 
-   Optimizer SGD
+   Optimizer SGD no_decay_on_vectors
 
 .. objects:: pellucid.data
 
