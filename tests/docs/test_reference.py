@@ -21,26 +21,46 @@ SPACES += [pellucid.persist, pellucid.interop, pellucid.scalar, museum]
 DTYPES = {"float32", "float64", "int64", "uint32", "bool"}  # NumPy's, named on a page
 
 
+OBJECTS = re.compile(r"\.\. objects:: (\S+)\n(?:   :.*\n)*\n((?:   .*\n)+)")
+DATA = re.compile(r"(?:objects|automodule|currentmodule):: (\S+)|py:data:: (\S+)")
+
+
+def pages() -> Iterator[str]:
+    """Yield the text of each page."""
+    for page in sorted(REFERENCE.glob("*.md")):
+        yield page.read_text(encoding="utf-8")
+
+
 def listed() -> Iterator[tuple[str, str]]:
     """Yield the module and name of each object that a page lists."""
-    for page in sorted(REFERENCE.glob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        for module, names in re.findall(r"\.\. objects:: (\S+)\n\n((?:   .*\n)+)", text):
+    for text in pages():
+        for module, names in OBJECTS.findall(text):
             for name in names.split():
                 yield module, name
 
 
-def pages() -> str:
-    """Return the text of all pages."""
-    return "\n".join(page.read_text(encoding="utf-8") for page in sorted(REFERENCE.glob("*.md")))
+def described() -> Iterator[tuple[str, str]]:
+    """Yield the module and name of each object that a page describes itself."""
+    for text in pages():
+        current = "None"  # the module that names are put behind
+        for module, name in DATA.findall(text):
+            current = module or current
+            if name:
+                space, _, last = name.rpartition(".")
+                yield space if current == "None" else f"{current}.{space}", last
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.__name__)
 def test_every_public_name_is_in_the_reference(space: ModuleType) -> None:
     entries = {name for module, name in listed() if module == space.__name__}
-    entries |= set(re.findall(rf"py:data:: {space.__name__}\.(\w+)", pages()))
+    entries |= {name for module, name in described() if module == space.__name__}
     public = [name for name in space.__all__ if not isinstance(getattr(space, name), ModuleType)]
     assert [name for name in public if name not in entries | {"__version__", *DTYPES}] == []
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(set(described())))
+def test_what_a_page_describes_itself_is_there(module: str, name: str) -> None:
+    assert hasattr(importlib.import_module(module), name)
 
 
 @pytest.mark.parametrize(("module", "name"), sorted(set(listed())))

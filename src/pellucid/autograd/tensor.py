@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.arrays import Axis, DType, Shape
 from pellucid.autograd import tape
@@ -112,7 +113,7 @@ class Tensor(tape.Node):
         """Whether the user made it, rather than a recorded operation."""
         return self.op is None
 
-    def numpy(self) -> np.ndarray[Any, Any]:
+    def numpy(self) -> NDArray[Any]:
         """Return the data as a NumPy array; no gradient follows it."""
         return np.asarray(self.data)
 

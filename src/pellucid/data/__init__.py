@@ -15,11 +15,11 @@ from pellucid.data.dataset import Dataset, Task
 from pellucid.data.folder import image_folder
 from pellucid.data.idx import read_idx
 from pellucid.data.images import digits, fashion_mnist, mnist
-from pellucid.data.loader import batch_indices, batches
+from pellucid.data.loader import Batch, batch_indices, batches
 from pellucid.data.registry import DatasetInfo, catalogue, load
 from pellucid.data.sources import DownloadError, Progress
 from pellucid.data.splitting import Split, SplitIndices, split, split_indices
-from pellucid.data.stream import Batch, Loader
+from pellucid.data.stream import Loader
 from pellucid.data.synthetic import blobs, circles, moons, sine, spiral, xor
 from pellucid.data.table import load_csv
 from pellucid.data.transforms import Standardizer, one_hot

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-Seed: TypeAlias = "int | np.random.Generator | None"
+Seed: TypeAlias = int | np.random.Generator | None
 """What every random function here takes: a seed, a generator to draw from, or None (unseeded)."""
 
 

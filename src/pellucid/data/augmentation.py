@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pellucid.data.arguments import Seed, real, whole
 from pellucid.data.stream import Transform, check_transform
 
-Fill: TypeAlias = "float | Literal['edge']"
+Fill: TypeAlias = float | Literal["edge"]
 Direction: TypeAlias = Literal["horizontal", "vertical", "both"]
 Images: TypeAlias = NDArray[Any]
 

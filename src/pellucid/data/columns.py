@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Encode: TypeAlias = Literal["one-hot", "codes"]
-Fill: TypeAlias = "Literal['mean', 'median'] | float"
+Fill: TypeAlias = Literal["mean", "median"] | float
 Unseen: TypeAlias = Literal["error", "other"]
 
 MISSING, OTHER = "missing", "other"  # the names of the categories that stand for these

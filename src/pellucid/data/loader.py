@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid.data.arguments import Seed, whole
+
+Rows: TypeAlias = NDArray[Any]
+Batch: TypeAlias = tuple[Rows, Rows]
 
 
 def batch_indices(
@@ -60,7 +63,7 @@ def batches(
     shuffle: bool = True,
     seed: Seed = None,
     drop_last: bool = False,
-) -> Iterator[NDArray[Any]]: ...
+) -> Iterator[Rows]: ...
 
 
 @overload
@@ -72,7 +75,7 @@ def batches(
     shuffle: bool = True,
     seed: Seed = None,
     drop_last: bool = False,
-) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]: ...
+) -> Iterator[Batch]: ...
 
 
 def batches(
@@ -83,7 +86,7 @@ def batches(
     shuffle: bool = True,
     seed: Seed = None,
     drop_last: bool = False,
-) -> Iterator[NDArray[Any]] | Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+) -> Iterator[Rows] | Iterator[Batch]:
     """Return an iterator over one epoch of batches: (xb, yb), or xb alone where there is no y.
 
     Every row is in exactly one batch, save those of a last, smaller batch that `drop_last`

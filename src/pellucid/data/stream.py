@@ -13,9 +13,8 @@ from pellucid.data.arguments import Seed, whole
 from pellucid.data.background import ahead
 from pellucid.data.characters import TextWindows
 from pellucid.data.dataset import Dataset
-from pellucid.data.loader import batch_indices
+from pellucid.data.loader import Batch, batch_indices
 
-Batch: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 Transform: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 """Takes the x of a batch (B, ...) and a generator to draw from; returns the x to train on."""
 

@@ -53,9 +53,9 @@ class RocCurve(NamedTuple):
     0.75
     """
 
-    fpr: FloatArray
-    tpr: FloatArray
-    thresholds: FloatArray
+    fpr: NDArray[np.float64]
+    tpr: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
 
 
 class PrecisionRecallCurve(NamedTuple):
@@ -72,9 +72,9 @@ class PrecisionRecallCurve(NamedTuple):
     scores of 0.9 and more: precision 1.0, recall 0.5
     """
 
-    precision: FloatArray
-    recall: FloatArray
-    thresholds: FloatArray
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
 
 
 def top_k_accuracy(
