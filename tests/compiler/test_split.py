@@ -28,7 +28,7 @@ from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import schedule
-from pellucid.compiler.split import GRAIN, cut, ranges, reach, span, spans, split
+from pellucid.compiler.split import GRAIN, columns, cut, ranges, reach, span, spans, split
 from pellucid.ops import REGISTRY
 from support.compiled import Traced, joined, traced
 from support.hazards import elements
@@ -129,16 +129,22 @@ def calls_of(seed: int) -> list[list[Call]]:
     return lower(schedule(optimise(traced(d, *d.inputs, errors=d.errors()).graph)))[0]
 
 
-@given(st.integers(0, 10_000), st.sampled_from([2, 3, 5, 16]))
-def test_parts_touch_what_the_whole_does_and_write_apart(seed: int, parts: int) -> None:
-    """Nothing is left out or written by two; and the spans of a part hold all its elements."""
+@given(st.integers(0, 10_000), st.sampled_from([2, 3, 5, 16]), st.booleans())
+def test_parts_touch_what_the_whole_does_and_write_apart(
+    seed: int, parts: int, halved: bool
+) -> None:
+    """Nothing is left out or written by two; and the spans of a part hold all its elements.
+
+    Also where a nest is halved first, even one that a program would leave as it is.
+    """
     for group in calls_of(seed):
         whole: dict[tuple[Node, bool], set[int]] = {}
         for call in group:
             for node, at, written in elements(call):
                 whole.setdefault((node, written), set()).update(at.tolist())
         found: dict[tuple[Node, bool], set[int]] = {key: set() for key in whole}
-        for part in split(group, parts):
+        halves = [half for call in group for half in (columns(call) if halved else [call])]
+        for part in split(halves, parts):
             mine: dict[tuple[Node, bool], set[int]] = {key: set() for key in whole}
             for call in part:
                 known = spans(call)

@@ -19,7 +19,7 @@ from pellucid.compiler.kernels import Access, Gemm, Store
 from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.phases import Phase, moments, phased
 from pellucid.compiler.schedule import schedule
-from pellucid.compiler.split import Work, split
+from pellucid.compiler.split import Work, in_halves, split
 
 
 @dataclass
@@ -38,7 +38,7 @@ def dealt(graph: Graph, threads: int, state: Sequence[tuple[str, str]] = ()) -> 
     groups, kept = lower(plan)
     pairs = [(plan.graph.inputs[old], plan.graph.outputs[new]) for old, new in state]
     overlay = overlaid(groups, pairs)
-    works = [split(group, threads) for group in groups]
+    works = [split(calls, threads) for calls in (in_halves(groups) if threads > 1 else groups)]
     phases = phased(works, threads, overlay)
     own = set(plan.graph.outputs.values())
     return Dealt(
