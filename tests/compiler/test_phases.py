@@ -54,13 +54,13 @@ def training_step(normalised: bool, width: int = 20) -> tuple[Graph, list[tuple[
     return graph, [(name[len(NEW) :], name) for name in graph.outputs if name.startswith(NEW)]
 
 
-@given(st.integers(0, 2**32), st.integers(3, 25), THREADS)
-def test_random_programs(seed: int, steps: int, threads: int) -> None:
-    assert not faults(dealt(random_graph(seed, steps), threads))
+@given(st.integers(0, 2**32), st.integers(3, 25), THREADS, st.booleans())
+def test_random_programs(seed: int, steps: int, threads: int, halved: bool) -> None:
+    assert not faults(dealt(random_graph(seed, steps), threads, halved=halved))
 
 
-@given(st.integers(0, 2**32), st.integers(3, 15), THREADS)
-def test_random_programs_with_state(seed: int, steps: int, threads: int) -> None:
+@given(st.integers(0, 2**32), st.integers(3, 15), THREADS, st.booleans())
+def test_random_programs_with_state(seed: int, steps: int, threads: int, halved: bool) -> None:
     """Any input may be replaced by any result that is like it."""
     graph = random_graph(seed, steps)
     pairs: dict[str, str] = {}
@@ -69,7 +69,7 @@ def test_random_programs_with_state(seed: int, steps: int, threads: int) -> None
             if new not in pairs and (x.shape, x.dtype) == (y.shape, y.dtype):
                 pairs[new] = old
                 break
-    assert not faults(dealt(graph, threads, [(old, new) for new, old in pairs.items()]))
+    assert not faults(dealt(graph, threads, [(old, new) for new, old in pairs.items()], halved))
 
 
 @pytest.mark.parametrize("normalised", [False, True])

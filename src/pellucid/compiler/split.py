@@ -3,7 +3,8 @@
 A part is a kernel of its own over some of the rows: smaller loops, moved pointers. Every element is
 computed as it is in the whole, so the results have the same bits however many parts there are. Rows
 are cut at the same places in every kernel, so that a part most often needs nothing but what the
-same part of earlier kernels wrote; see `phases`.
+same part of earlier kernels wrote; see `phases`. What the halves of a product read is cut in the
+same way, into halves of its columns (`in_halves`).
 """
 
 from __future__ import annotations
