@@ -101,9 +101,9 @@ def test_spans_of_blocks_meet_where_an_element_is_in_both(
     """Some rows and columns of a matrix of 6 columns, and the same of one of 6 + more."""
     node = Node("input", (), (100,), np.dtype(F4))
     found, places = [], []
-    for (at, rows, columns, _), line in ((one, 6), (two, 6 + more)):
-        found.append(span(node, at, (rows, columns), (line, 1), written=True))
-        places.append({at + line * i + j for i in range(rows) for j in range(columns)})
+    for (at, rows, width, _), line in ((one, 6), (two, 6 + more)):
+        found.append(span(node, at, (rows, width), (line, 1), written=True))
+        places.append({at + line * i + j for i in range(rows) for j in range(width)})
     first, second = found
     if places[0] & places[1]:
         assert first.meets(second)
