@@ -115,8 +115,11 @@ def flatten(tree: object) -> tuple[list[Any], Callable[[list[Any]], Any]]:
             start += size
         if isinstance(tree, dict):
             return dict(zip(tree, children, strict=True))
-        if isinstance(tree, tuple) and hasattr(tree, "_fields"):  # a named tuple
-            return type(tree)(*children)
-        return type(tree)(children)  # type: ignore[call-arg]
+        return sequence(type(tree), children)
 
     return [leaf for leaves, _ in parts for leaf in leaves], unflatten
+
+
+def sequence(kind: Any, items: Iterable[Any]) -> Any:
+    """Return items as a list or tuple of some class, which may be that of a named tuple."""
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)

@@ -6,7 +6,7 @@ import gc
 import threading
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -64,6 +64,23 @@ def test_nested_results_and_keywords() -> None:
     np.testing.assert_array_equal(found["pair"][0].data, X)
     np.testing.assert_array_equal(found["pair"][1], X + 1)
     assert (found["name"], found["none"]) == ("text", None)
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_named_tuples(native: bool) -> None:
+    function = pellucid.compile(lambda p: Pair(p.first + p.second, [p.second]), native=native)
+    found = function(Pair(X, X * 2))
+    assert type(found) is Pair
+    np.testing.assert_array_equal(found.first.data, X * 3)
+    np.testing.assert_array_equal(found.second[0].data, X * 2)
+    several = function.repeat(2, Pair(X, X * 2))
+    assert type(several) is Pair
+    assert several.first.shape == (2, *X.shape)
 
 
 def test_gradients_of_arguments() -> None:

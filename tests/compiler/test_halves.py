@@ -91,6 +91,14 @@ def test_weights_that_do_not_change_are_left_alone() -> None:
     assert stacks(forward.explain(data()[0])) == []
 
 
+def test_behind_frozen_weights_the_first_that_change_are_halved() -> None:
+    net = nn.Sequential(nn.Dense(K, 64, "relu"), nn.Dense(64, 48, "relu"), nn.Dense(48, 3), rng=0)
+    for p in net.layers[0].parameters():
+        p.requires_grad = False
+    compiled, _ = stepped(net)
+    assert stacks(compiled.explain(*data())) == [(2, M, 48)]
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_the_bits_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch, scaled: bool) -> None:
     monkeypatch.setattr(module, "WORTH", -1)
@@ -102,6 +110,98 @@ def test_the_bits_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch, scal
         losses = compiled.repeat(5, x, y)
         found.add(losses.data.tobytes() + b"".join(p.data.tobytes() for p in net.parameters()))
     assert len(found) == 1
+
+
+DATA: dict[str, tuple[tuple[int, int], Callable[[Any], Any]]] = {  # what becomes (M, K)
+    "as they are": ((M, K), lambda x: x),
+    "transposed": ((K, M), lambda x: x.mT),
+    "transposed and computed": ((K, M), lambda x: x.mT * 2),
+    "columns backwards": ((M, K), lambda x: x[:, ::-1]),
+    "every other column": ((M, 2 * K), lambda x: x[:, ::2]),
+    "some columns": ((M, K + 3), lambda x: x[:, 2:-1]),
+    "some rows": ((M + 4, K), lambda x: x[2:-2] + 1),
+    "centred": ((M, K), lambda x: x - x.mean(axis=0, keepdims=True)),
+    "each row centred": ((M, K), lambda x: x - x.mean(axis=1, keepdims=True)),
+    "one row for all": ((1, K), lambda x: x + np.zeros((M, K), "f4")),
+}  # fmt: skip
+
+
+def one_product(x: Any, w: Any) -> Any:
+    return x @ w
+
+
+def two_products(x: Any, w: Any) -> Any:
+    return x @ w + (x * 3) @ w
+
+
+def there_and_back(x: Any, w: Any) -> Any:
+    return x @ w @ w.mT @ w
+
+
+def descent(
+    product: Callable[[Any, Any], Any], w: np.ndarray, change: Callable[[Any], Any], rows: int
+) -> tuple[Callable[[Any], Any], pellucid.Tensor]:
+    """Return a step that changes some rows of weights, and those."""
+    weights = pellucid.Tensor(w, requires_grad=True)
+    moved = (np.arange(len(w)) < rows)[:, None].astype(w.dtype)
+
+    def step(x: Any) -> Any:
+        weights.grad = None
+        found = product(change(x), weights)
+        loss = (found * found).mean()
+        loss.backward()
+        weights.data = weights.data - 0.1 * moved * weights.grad
+        return loss, found
+
+    return step, weights
+
+
+def check(
+    product: Callable[[Any, Any], Any], x: np.ndarray, w: np.ndarray, change: Callable[[Any], Any],
+    rows: int = K,
+) -> None:  # fmt: skip
+    """Compare three steps on any number of threads with eager ones."""
+
+    def run(threads: int | None) -> list[np.ndarray]:
+        step, weights = descent(product, w, change, rows)
+        if threads:
+            step = pellucid.compile(step, state=weights, threads=threads)
+            assert (2, w.shape[1]) in [(s[0], s[2]) for s in stacks(step.explain(x))]
+        for _ in range(3):
+            loss, found = step(pellucid.Tensor(x))
+        return [loss.data, found.data, weights.data]
+
+    alone = run(1)
+    for a, b in zip(alone, run(None), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    for threads in (2, 3, 5):
+        assert [a.tobytes() for a in run(threads)] == [a.tobytes() for a in alone]
+
+
+@pytest.mark.parametrize("product", [one_product, two_products, there_and_back])
+@pytest.mark.parametrize("name", DATA)
+def test_whatever_becomes_of_the_data(
+    monkeypatch: pytest.MonkeyPatch, name: str, product: Callable[[Any, Any], Any]
+) -> None:
+    monkeypatch.setattr(module, "WORTH", -1)
+    shape, change = DATA[name]
+    x, w = RNG.normal(size=shape).astype("f4"), RNG.normal(size=(K, N)).astype("f4") / 8
+    check(product, x, w, change)
+
+
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(0, 0, 16), (0, 40, 16), (1, 2, 16), (1, 40, 33), (3, 34, 17), (8, 16, 16)]
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_small_and_empty_ones(
+    monkeypatch: pytest.MonkeyPatch, m: int, k: int, n: int, dtype: str
+) -> None:
+    """Of all rows, or only some of which change."""
+    monkeypatch.setattr(module, "WORTH", -1)
+    x, w = RNG.normal(size=(m, k)).astype(dtype), RNG.normal(size=(k, n)).astype(dtype) / 8
+    with np.errstate(all="ignore"):
+        for rows in (k, k // 3):
+            check(one_product, x, w, lambda x: x * 2, rows)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 4, 16])

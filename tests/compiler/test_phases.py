@@ -32,32 +32,35 @@ def random_graph(seed: int, steps: int) -> Graph:
     return optimise(traced(d, *d.inputs, errors=d.errors()).graph)
 
 
-def training_step(normalised: bool) -> tuple[Graph, list[tuple[str, str]]]:
-    """Return the graph of an update, and its state."""
+def training_step(normalised: bool, width: int = 20) -> tuple[Graph, list[tuple[str, str]]]:
+    """Return the graph of an update on some rows of the data, and its state.
+
+    The first layer's product is halved where the data are wide, of at least 128 columns.
+    """
     middle = [nn.BatchNorm1D(48), nn.Dropout(0.2)] if normalised else []
-    net = nn.Sequential(nn.Dense(20, 48, "relu"), *middle, nn.Dense(48, 5), rng=0)
+    net = nn.Sequential(nn.Dense(width, 48, "relu"), *middle, nn.Dense(48, 5), rng=0)
     optimizer, loss = optim.Adam(0.01), nn.CrossEntropyLoss()
 
-    def step(x: Any, y: Any) -> Tensor:
+    def step(x: Any, y: Any, rows: Any) -> Tensor:
         net.zero_grad()
-        value = loss(net(x), y)
+        value = loss(net(x[rows]), y)
         value.backward()
         optimizer.step(net)
         return value
 
     compiled = pellucid.compile(step, state=[net, optimizer], native=False)
-    arguments = np.zeros((64, 20), np.float32), np.zeros(64, np.int64)
+    arguments = np.zeros((80, width), np.float32), np.zeros(64, np.int64), np.arange(64)
     graph = compiled.bound(*arguments).traced.graph
     return graph, [(name[len(NEW) :], name) for name in graph.outputs if name.startswith(NEW)]
 
 
-@given(st.integers(0, 2**32), st.integers(3, 25), THREADS)
-def test_random_programs(seed: int, steps: int, threads: int) -> None:
-    assert not faults(dealt(random_graph(seed, steps), threads))
+@given(st.integers(0, 2**32), st.integers(3, 25), THREADS, st.booleans())
+def test_random_programs(seed: int, steps: int, threads: int, halved: bool) -> None:
+    assert not faults(dealt(random_graph(seed, steps), threads, halved=halved))
 
 
-@given(st.integers(0, 2**32), st.integers(3, 15), THREADS)
-def test_random_programs_with_state(seed: int, steps: int, threads: int) -> None:
+@given(st.integers(0, 2**32), st.integers(3, 15), THREADS, st.booleans())
+def test_random_programs_with_state(seed: int, steps: int, threads: int, halved: bool) -> None:
     """Any input may be replaced by any result that is like it."""
     graph = random_graph(seed, steps)
     pairs: dict[str, str] = {}
@@ -66,15 +69,18 @@ def test_random_programs_with_state(seed: int, steps: int, threads: int) -> None
             if new not in pairs and (x.shape, x.dtype) == (y.shape, y.dtype):
                 pairs[new] = old
                 break
-    assert not faults(dealt(graph, threads, [(old, new) for new, old in pairs.items()]))
+    assert not faults(dealt(graph, threads, [(old, new) for new, old in pairs.items()], halved))
 
 
 @pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("width", [20, 128])
 @pytest.mark.parametrize("threads", [1, 2, 3, 5, 16])
-def test_training_steps(normalised: bool, threads: int) -> None:
-    graph, state = training_step(normalised)
+def test_training_steps(normalised: bool, width: int, threads: int) -> None:
+    graph, state = training_step(normalised, width)
     one = dealt(graph, threads, state)
     assert not faults(one)
+    shapes = [node.shape for node in graph.nodes() if node.op == "matmul"]
+    assert ((2, 64, 48) in shapes) == (width == 128)
     if threads > 1:
         assert 1 < len(one.phases) < len(one.works)
         assert max(map(len, one.phases)) >= threads
@@ -94,10 +100,11 @@ def test_what_goes_wrong_is_found() -> None:
             assert faults(crowded(one))
     assert crowds > 3
     assert missed < barriers / 4  # some are there for calls that only might meet
-    graph, state = training_step(True)
-    one = dealt(graph, 3, state)
-    for number in range(len(one.phases) - 1):
-        assert faults(without_barrier(one, number))
+    for width in (20, 128):
+        graph, state = training_step(True, width)
+        one = dealt(graph, 3, state)
+        for number in range(len(one.phases) - 1):
+            assert faults(without_barrier(one, number))
     square = np.ones((40, 40), np.float32)
     transposing = traced(lambda a, b: a.mT + b, square, square).graph
     assert not faults(overlaid_by_force(transposing, "x1"))

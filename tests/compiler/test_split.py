@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
@@ -28,7 +28,7 @@ from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import schedule
-from pellucid.compiler.split import GRAIN, cut, ranges, reach, span, spans, split
+from pellucid.compiler.split import GRAIN, Span, columns, cut, ranges, reach, span, spans, split
 from pellucid.ops import REGISTRY
 from support.compiled import Traced, joined, traced
 from support.hazards import elements
@@ -91,27 +91,38 @@ def test_reach_is_the_first_and_the_last_place(axes: list[tuple[int, int]], empt
         assert reach([0, *shape[1:]], strides) == (0, 0)
 
 
-block = st.tuples(st.integers(0, 30), st.integers(1, 4), st.integers(1, 4), st.integers(1, 6))
+loops = st.tuples(
+    st.integers(100, 112),
+    st.lists(
+        st.tuples(st.integers(1, 5), st.sampled_from([-6, -1, 0, 1, 1, 2, 3, 4, 6, 6, 12])),
+        max_size=3,
+    ),
+)
 
 
-@given(block, block, st.integers(0, 2))
-def test_spans_of_blocks_meet_where_an_element_is_in_both(
-    one: tuple[int, ...], two: tuple[int, ...], more: int
-) -> None:
-    """Some rows and columns of a matrix of 6 columns, and the same of one of 6 + more."""
-    node = Node("input", (), (100,), np.dtype(F4))
+def is_in(place: int, s: Span) -> bool:
+    """Whether a span says that an element is touched."""
+    return s.start <= place < s.stop and (not s.line or s.left <= place % s.line < s.right)
+
+
+@settings(max_examples=500)
+@given(st.tuples(loops, loops, loops))
+def test_spans_hold_what_loops_touch_and_meet_where_two_do(several: Any) -> None:
+    """Also the union of two: it meets whatever touches an element of one of them."""
+    node = Node("input", (), (200,), np.dtype(F4))
     found, places = [], []
-    for (at, rows, columns, _), line in ((one, 6), (two, 6 + more)):
-        found.append(span(node, at, (rows, columns), (line, 1), written=True))
-        places.append({at + line * i + j for i in range(rows) for j in range(columns)})
-    first, second = found
-    if places[0] & places[1]:
-        assert first.meets(second)
-        assert second.meets(first)
+    for at, axes in several:
+        shape, strides = [n for n, _ in axes], [s for _, s in axes]
+        found.append(span(node, at, shape, strides, written=True))
+        turns = (zip(index, strides, strict=True) for index in np.ndindex(*shape))
+        places.append({at + sum(i * s for i, s in turn) for turn in turns})
+        assert all(is_in(place, found[-1]) for place in places[-1])
+    first, second, third = found
+    assert first.meets(second) or not places[0] & places[1]
+    assert first.meets(second) == second.meets(first)
     both = first.union(second)
-    for s in found:
-        assert s.meets(both)
-        assert both.start <= s.start < s.stop <= both.stop
+    assert all(is_in(place, both) for place in places[0] | places[1])
+    assert third.meets(both) or not places[2] & (places[0] | places[1])
 
 
 def test_columns_side_by_side_do_not_meet() -> None:
@@ -129,16 +140,22 @@ def calls_of(seed: int) -> list[list[Call]]:
     return lower(schedule(optimise(traced(d, *d.inputs, errors=d.errors()).graph)))[0]
 
 
-@given(st.integers(0, 10_000), st.sampled_from([2, 3, 5, 16]))
-def test_parts_touch_what_the_whole_does_and_write_apart(seed: int, parts: int) -> None:
-    """Nothing is left out or written by two; and the spans of a part hold all its elements."""
+@given(st.integers(0, 10_000), st.sampled_from([2, 3, 5, 16]), st.booleans())
+def test_parts_touch_what_the_whole_does_and_write_apart(
+    seed: int, parts: int, halved: bool
+) -> None:
+    """Nothing is left out or written by two; and the spans of a part hold all its elements.
+
+    Also where a nest is halved first, even one that a program would leave as it is.
+    """
     for group in calls_of(seed):
         whole: dict[tuple[Node, bool], set[int]] = {}
         for call in group:
             for node, at, written in elements(call):
                 whole.setdefault((node, written), set()).update(at.tolist())
         found: dict[tuple[Node, bool], set[int]] = {key: set() for key in whole}
-        for part in split(group, parts):
+        halves = [half for call in group for half in (columns(call) if halved else [call])]
+        for part in split(halves, parts):
             mine: dict[tuple[Node, bool], set[int]] = {key: set() for key in whole}
             for call in part:
                 known = spans(call)
@@ -146,10 +163,7 @@ def test_parts_touch_what_the_whole_does_and_write_apart(seed: int, parts: int) 
                     mine[node, written].update(at.tolist())
                     for place in at.tolist():
                         assert any(
-                            s.node is node
-                            and s.written >= written
-                            and s.start <= place < s.stop
-                            and (not s.line or s.left <= place % s.line < s.right)
+                            s.node is node and s.written >= written and is_in(place, s)
                             for s in known
                         )
             for (node, written), places in mine.items():

@@ -87,10 +87,13 @@ def run(
     return results
 
 
-def training_step() -> tuple[Any, dict[str, np.ndarray]]:
-    """Return the graph of an update with all kinds of kernels, and its inputs."""
+def training_step(width: int) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return the graph of an update with all kinds of kernels, and its inputs.
+
+    The first layer's product is halved where the data are wide, of at least 66 columns.
+    """
     net = nn.Sequential(
-        nn.Dense(13, 37, "gelu"), nn.BatchNorm1D(37), nn.Dropout(0.2), nn.Dense(37, 5), rng=0
+        nn.Dense(width, 37, "gelu"), nn.BatchNorm1D(37), nn.Dropout(0.2), nn.Dense(37, 5), rng=0
     )
     optimizer, loss = optim.AdamW(0.01, clip_norm=1.0), nn.CrossEntropyLoss()
 
@@ -103,7 +106,7 @@ def training_step() -> tuple[Any, dict[str, np.ndarray]]:
 
     compiled = pellucid.compile(step, state=[net, optimizer], native=False)
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(101, 13)).astype("f4"), rng.integers(0, 5, 101)
+    x, y = rng.normal(size=(101, width)).astype("f4"), rng.integers(0, 5, 101)
     arguments = x, y, rng.integers(0, 101, 33)
     bound = compiled.bound(*arguments)
     inputs = {name: number(cell.get()) for name, cell in bound.cells.items()}
@@ -114,7 +117,7 @@ def main(target: str, seeds: int, lacking: int) -> None:
     """Run programs on a processor, and compare them with what they give in other memory."""
     program_module.WORTH = -1
     machine = {"host": machines.host(), "AVX2": machines.AVX2, "SSE2": machines.SSE2}[target]
-    graphs = [training_step()]
+    graphs = [training_step(13), training_step(66)]
     for seed in range(seeds):
         d = draw(Random(seed), 25)
         one = traced(d, *d.inputs, errors=d.errors())

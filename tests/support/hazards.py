@@ -19,7 +19,7 @@ from pellucid.compiler.kernels import Access, Gemm, Store
 from pellucid.compiler.lower import Call, lower
 from pellucid.compiler.phases import Phase, moments, phased
 from pellucid.compiler.schedule import schedule
-from pellucid.compiler.split import Work, split
+from pellucid.compiler.split import Work, columns, in_halves, split
 
 
 @dataclass
@@ -32,13 +32,21 @@ class Dealt:
     overlay: dict[Node, Node]
 
 
-def dealt(graph: Graph, threads: int, state: Sequence[tuple[str, str]] = ()) -> Dealt:
-    """Return what a program makes of a graph, however small the work."""
+def dealt(
+    graph: Graph, threads: int, state: Sequence[tuple[str, str]] = (), halved: bool = False
+) -> Dealt:
+    """Return what a program makes of a graph, however small the work.
+
+    If it is to be ``halved``, all kernels are cut into halves as only some of a program's are.
+    """
     plan = schedule(graph)
     groups, kept = lower(plan)
     pairs = [(plan.graph.inputs[old], plan.graph.outputs[new]) for old, new in state]
     overlay = overlaid(groups, pairs)
-    works = [split(group, threads) for group in groups]
+    shared = in_halves(groups) if threads > 1 else groups
+    if halved:
+        shared = [[half for call in calls for half in columns(call)] for calls in groups]
+    works = [split(calls, threads) for calls in shared]
     phases = phased(works, threads, overlay)
     own = set(plan.graph.outputs.values())
     return Dealt(

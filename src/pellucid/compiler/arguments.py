@@ -50,7 +50,7 @@ def skeleton(x: Any) -> Any:
     if is_array(x):
         return Tensor, wants_gradient(x)
     if isinstance(x, list | tuple):
-        return type(x).__name__, tuple(skeleton(part) for part in x)
+        return type(x), tuple(skeleton(part) for part in x)
     if isinstance(x, dict):
         return tuple((key, skeleton(part)) for key, part in x.items())
     try:
@@ -70,7 +70,7 @@ def with_symbols(args: Any, kwargs: Any, inputs: Mapping[str, Symbol]) -> tuple[
         if is_array(x):
             return Tensor(inputs[name], requires_grad=wants_gradient(x))
         if isinstance(x, list | tuple):
-            return type(x)(visit(part, f"{name}.{i}") for i, part in enumerate(x))
+            return tree.sequence(type(x), (visit(part, f"{name}.{i}") for i, part in enumerate(x)))
         if isinstance(x, dict):
             return {key: visit(part, f"{name}.{key}") for key, part in x.items()}
         return x
@@ -107,7 +107,7 @@ def collected(value: Any, outputs: dict[str, Any]) -> Callable[[Mapping[str, Arr
             return lambda found: wrap(found[name])
         if isinstance(x, list | tuple):
             kind, parts = type(x), [visit(part, f"{name}.{i}") for i, part in enumerate(x)]
-            return lambda found: kind(part(found) for part in parts)
+            return lambda found: tree.sequence(kind, (part(found) for part in parts))
         if isinstance(x, dict):
             members = {key: visit(part, f"{name}.{key}") for key, part in x.items()}
             return lambda found: {key: part(found) for key, part in members.items()}
@@ -124,7 +124,8 @@ def stacked(values: list[Any]) -> Any:
     if isinstance(first, np.ndarray):
         return np.stack(values)
     if isinstance(first, list | tuple):
-        return type(first)(stacked(list(parts)) for parts in zip(*values, strict=True))
+        parts = (stacked(list(several)) for several in zip(*values, strict=True))
+        return tree.sequence(type(first), parts)
     if isinstance(first, dict):
         return {key: stacked([value[key] for value in values]) for key in first}
     return first

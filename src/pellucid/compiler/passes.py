@@ -1,6 +1,7 @@
-"""Passes: each makes a simpler graph that computes the same.
+"""Passes: each makes another graph that computes the same.
 
-They are run in the order of `PASSES`, and the graph is verified after each.
+The last, `halve_products`, does so up to rounding: it writes some sums in another order. They are
+run in the order of `PASSES`, and the graph is verified after each.
 """
 
 from __future__ import annotations

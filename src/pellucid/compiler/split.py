@@ -3,7 +3,8 @@
 A part is a kernel of its own over some of the rows: smaller loops, moved pointers. Every element is
 computed as it is in the whole, so the results have the same bits however many parts there are. Rows
 are cut at the same places in every kernel, so that a part most often needs nothing but what the
-same part of earlier kernels wrote; see `phases`.
+same part of earlier kernels wrote; see `phases`. What the halves of a product read is cut in the
+same way, into halves of its columns (`in_halves`).
 """
 
 from __future__ import annotations
@@ -72,12 +73,12 @@ def writes(call: Call, matrices: Container[Node]) -> bool:
 
 
 def columns(call: Call) -> list[Call]:
-    """Return the halves of a nest over the columns of a matrix, or itself if it cannot be cut."""
+    """Return the halves of a nest over its last outer loop, or itself if it cannot be cut."""
     nest = call.kernel
-    if not isinstance(nest, Nest) or is_whole(nest):
+    if not isinstance(nest, Nest) or not nest.outer or is_whole(nest):
         return [call]
     axis, n = len(nest.outer) - 1, nest.outer[-1]
-    return [rows_of(call, nest, axis, start, start + n // 2) for start in (0, n // 2)]
+    return [rows_of(call, nest, axis, *half) for half in ((0, n // 2), (n // 2, n))]
 
 
 def is_half(call: Call, gemm: Gemm) -> bool:
