@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from data.idx_writer import CODES, idx_bytes
-from pellucid.data import read_idx
+from pellucid.data import idx, read_idx
 
 SMALL = np.arange(6, dtype=np.int16).reshape(2, 3)
 
@@ -124,6 +124,18 @@ def test_a_shape_numpy_cannot_hold(file: Path, shape: tuple[int, ...]) -> None:
     header = struct.pack(f">HBB{len(shape)}I", 0, 0x08, len(shape), *shape)
     file.write_bytes(header + bytes(0 if 0 in shape else 1))
     with pytest.raises(ValueError, match=r"array\.idx: expected a shape NumPy can hold"):
+        read_idx(file)
+
+
+def test_values_that_do_not_fit_into_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory is not lent, a large file with a false header could ask for too much of it."""
+    file.write_bytes(idx_bytes(SMALL))
+
+    def none(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(idx.np, "empty", none)
+    with pytest.raises(ValueError, match="values that fit into memory, got a header for 12 bytes"):
         read_idx(file)
 
 

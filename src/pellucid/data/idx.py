@@ -66,7 +66,12 @@ def _parse(stream: BufferedIOBase, path: Path) -> NDArray[Any]:
     """Read header and values; reach the end of the stream, so that gzip checks its CRC."""
     dtype, shape = _read_header(stream, path)
     wanted = math.prod(shape) * dtype.itemsize
-    values = _read_at_most(stream, min(wanted + 1, path.stat().st_size * _RATIO + _BLOCK))
+    try:
+        values = _read_at_most(stream, min(wanted + 1, path.stat().st_size * _RATIO + _BLOCK))
+    except MemoryError as error:
+        raise ValueError(
+            f"{path}: expected values that fit into memory, got a header for {wanted} bytes; {_FIX}"
+        ) from error
     if len(values) != wanted:
         got = "more" if len(values) > wanted else f"{len(values)}"
         raise ValueError(
