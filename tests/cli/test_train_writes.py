@@ -136,6 +136,16 @@ def test_a_regression_is_reported_in_the_unit_of_the_data(command: Command, hous
     assert "regression_fit.png" in names(folder)
 
 
+def test_numbers_that_are_taken_as_classes_are_said_to_be(command: Command) -> None:
+    rows = [f"{n},{100 + n % 4}" for n in range(80)]
+    Path("prices.csv").write_text("\n".join(["area,price", *rows]), encoding="utf-8")
+    ended = command("train", "prices.csv", *FAST)
+    assert "the 4 different whole numbers" in ended.err
+    assert "--task regression" in ended.err
+    for task in ("classification", "regression"):
+        assert command("train", "prices.csv", "--task", task, *FAST).err == ""
+
+
 def test_a_saved_regression_can_be_used_again(command: Command, houses: Path) -> None:
     command("train", str(houses), "--task", "regression", "--quiet", "--epochs", "5")
     path = Path("runs/houses/model.safetensors")

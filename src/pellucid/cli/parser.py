@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from pellucid.cli import arguments
 from pellucid.cli.defaults import TABLE
 from pellucid.cli.errors import CommandError
+from pellucid.errors import unknown
 from pellucid.nn import ACTIVATIONS as LAYERS
 from pellucid.optim import OPTIMIZERS
 from pellucid.version import __version__
@@ -15,6 +18,11 @@ from pellucid.version import __version__
 ACTIVATIONS = tuple(name for name in LAYERS if "softmax" not in name)  # those end a network
 TASKS = ("classification", "regression")
 PEERS = ("sklearn",)
+_ELSEWHERE = {  # options that other commands have for what is here
+    "--learning-rate": "--lr",
+    "--hidden": "--layers",
+    "--hidden-layers": "--layers",
+}
 
 _TRAIN = """\
 Train a network of fully connected layers, test it, and write everything into a folder: settings,
@@ -31,6 +39,33 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the complaint."""
         raise CommandError(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a word that is no command, and name the likely meant one; argparse does not."""
+        if action.choices is not None and value not in action.choices:
+            self.error(str(unknown("command", value, action.choices)))
+
+
+def read(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options that the words of a command line give.
+
+    Args:
+        words: Those after the command's name; those of this process by default.
+
+    Raises:
+        CommandError: They are not what the command takes; a likely meant word is named.
+    """
+    options, rest = parser().parse_known_args(words)
+    if rest:
+        known = [f"--{name.replace('_', '-')}" for name in vars(options)]
+        word = rest[0].partition("=")[0]
+        close = get_close_matches(_ELSEWHERE.get(word, word), known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise CommandError(
+            f"unrecognized arguments: {' '.join(rest)}{hint} "
+            f"(see pellucid {options.command or ''} --help)".replace("  ", " ")
+        )
+    return options
 
 
 def parser() -> Parser:
