@@ -187,6 +187,11 @@ def numbers(data: Any, name: str) -> Array:
             f"{name}: expected real numbers, got {array.dtype} data; pass {name}.real, or real and "
             "imaginary parts as two features"
         )
+    if array.dtype == object and isinstance(next(iter(array.flat), None), dict):
+        raise TypeError(
+            f"{name}: expected rows of numbers, got dictionaries; put the values of each into a "
+            f"list, in one order: [[row[key] for key in keys] for row in {name}]"
+        )
     if array.dtype == object:
         raise TypeError(
             f"{name}: expected numbers, got object data; if all of it are numbers use "
