@@ -114,6 +114,13 @@ def _data(group: argparse._ArgumentGroup) -> None:
         metavar="TASK",
         help=f"of a CSV file: {' or '.join(TASKS)}",
     )
+    group.add_argument(
+        "--fill",
+        type=arguments.filling,
+        metavar="VALUE",
+        help="of a CSV file: what missing numbers become, mean or median of the column (over the "
+        "whole file) or a number; without it they are refused",
+    )
     group.add_argument("--data", metavar="FOLDER", help="where the files of mnist and its like are")
     group.add_argument(
         "--samples", type=arguments.count, metavar="N", help="rows to make, for synthetic data"
