@@ -167,6 +167,11 @@ def test_a_dataset_in_place_of_x_is_told_to_give_its_arrays() -> None:
     refused(classes(), whole, None, TypeError, match)
     match = r"got a Split alone; pass the two arrays of a part, such as split\.train\.x"
     refused(classes(), data.split(whole, test=0.2, seed=0), None, TypeError, match)
+    match = r"validation_data to be \(x, y\) .*, got Dataset; .* \(dataset\.x, dataset\.y\)"
+    refused(classes(), X, Y, ValueError, match, validation_data=whole)
+    refused(classes(), X, whole, TypeError, r"y: .* got a Dataset; pass .* dataset\.y")
+    with pytest.raises(TypeError, match=r"x: .* got a Dataset; pass .* dataset\.x"):
+        classes().predict(whole)
 
 
 REGRESSION_X, REGRESSION_Y = line(outputs=2)
