@@ -82,7 +82,8 @@ def refused(ended: Ended, *parts: str) -> None:
         (["train", "moons", "xor"], ["unrecognized arguments: xor (see pellucid train --help)"]),
         (["train"], ["DATASET"]),
         (["trian", "moons"], ["'trian'", "did you mean 'train'?", "pellucid --help"]),
-        (["--versoin"], ["--versoin"]),
+        (["train", "moons", "--datasets", "x"], ["did you mean --data?"]),
+        (["--versoin"], ["--versoin (see pellucid --help)"]),
         ([], ["expected a command", "train"]),
     ],
 )

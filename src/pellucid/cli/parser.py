@@ -18,6 +18,7 @@ from pellucid.version import __version__
 ACTIVATIONS = tuple(name for name in LAYERS if "softmax" not in name)  # those end a network
 TASKS = ("classification", "regression")
 PEERS = ("sklearn",)
+_NOT_OPTIONS = {"command", "dataset", "names"}  # words without dashes
 _ELSEWHERE = {  # options that other commands have for what is here
     "--learning-rate": "--lr",
     "--hidden": "--layers",
@@ -57,14 +58,13 @@ def read(words: Sequence[str] | None = None) -> argparse.Namespace:
     """
     options, rest = parser().parse_known_args(words)
     if rest:
-        known = [f"--{name.replace('_', '-')}" for name in vars(options)]
+        named = vars(options).keys() - _NOT_OPTIONS
+        known = [f"--{name.replace('_', '-')}" for name in sorted(named)]
         word = rest[0].partition("=")[0]
         close = get_close_matches(_ELSEWHERE.get(word, word), known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise CommandError(
-            f"unrecognized arguments: {' '.join(rest)}{hint} "
-            f"(see pellucid {options.command or ''} --help)".replace("  ", " ")
-        )
+        command = f"pellucid {options.command}" if options.command else "pellucid"
+        raise CommandError(f"unrecognized arguments: {' '.join(rest)}{hint} (see {command} --help)")
     return options
 
 
