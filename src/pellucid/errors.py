@@ -88,7 +88,13 @@ ELSEWHERE = {  # names that other libraries have for what is here
     "leaky-relu": "leaky_relu",
     "acc": "accuracy",
     "r2_score": "r2",
+    "f1_score": "f1",
+    "precision_score": "precision",
+    "recall_score": "recall",
+    "accuracy_score": "accuracy",
+    "roc_auc_score": "roc_auc",
     "auc": "roc_auc",
+    "root_mean_squared_error": "rmse",
 }
 
 

@@ -136,6 +136,28 @@ def test_a_regression_is_reported_in_the_unit_of_the_data(command: Command, hous
     assert "regression_fit.png" in names(folder)
 
 
+@pytest.mark.parametrize(("fill", "expected"), [("median", 2.0), ("-1", -1.0)])
+def test_missing_numbers_are_filled(command: Command, fill: str, expected: float) -> None:
+    rows = [f"{1 + n % 3},{n},{'ab'[n % 2]}" for n in range(60)]
+    Path("gaps.csv").write_text("\n".join(["x,z,kind", *rows, ",60,a"]), encoding="utf-8")
+    words = ("--fill", fill, "--test", "0", "--validation", "0", *FAST)
+    assert command("train", "gaps.csv", *words).status == 0
+    scale = train.Model.load("runs/gaps/model.safetensors").preprocessing["features"]
+    x = [1 + n % 3 for n in range(60)] + [expected]
+    np.testing.assert_allclose(scale.mean_, [np.mean(x), 30.0], rtol=1e-6)
+    assert read("runs/gaps/config.json")["settings"]["fill"] == (fill if fill == "median" else -1)
+
+
+def test_numbers_that_are_taken_as_classes_are_said_to_be(command: Command) -> None:
+    rows = [f"{n},{100 + n % 4}" for n in range(80)]
+    Path("prices.csv").write_text("\n".join(["area,price", *rows]), encoding="utf-8")
+    ended = command("train", "prices.csv", *FAST)
+    assert "the 4 different whole numbers" in ended.err
+    assert "--task regression" in ended.err
+    for task in ("classification", "regression"):
+        assert command("train", "prices.csv", "--task", task, *FAST).err == ""
+
+
 def test_a_saved_regression_can_be_used_again(command: Command, houses: Path) -> None:
     command("train", str(houses), "--task", "regression", "--quiet", "--epochs", "5")
     path = Path("runs/houses/model.safetensors")

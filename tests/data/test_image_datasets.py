@@ -95,7 +95,7 @@ def test_a_given_folder_without_the_files_downloads_nothing(tmp_path: Path) -> N
         mnist(tmp_path / "given")
     message = str(caught.value)
     assert message.startswith("mnist: expected the files train-images-idx3-ubyte.gz, train-labels")
-    assert f"{tmp_path / 'given' / 'mnist'} (lacks train-images-idx3-ubyte, train" in message
+    assert f"{tmp_path / 'given' / 'mnist'} (lacks all of them)" in message
     assert f"{tmp_path / 'given'} (lacks t10k-labels-idx1-ubyte)" in message
     assert message.endswith("pass the folder that holds them")
     assert not (tmp_path / "cache").exists()

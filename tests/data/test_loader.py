@@ -298,6 +298,7 @@ def test_what_is_no_source_is_refused(source: Any, message: str) -> None:
     [
         ({"batch_size": 0}, ValueError, "batch_size: expected an integer of at least 1"),
         ({"batch_size": 2.5}, TypeError, "batch_size"),
+        ({"batch_size": Y}, TypeError, r"batch_size: .* as a pair, Loader\(\(x, y\)\)"),
         ({"batch_size": None}, ValueError, "batch_size: expected a number for a source with rows"),
         ({"prefetch": -1}, ValueError, "prefetch: expected an integer of at least 0"),
         ({"batch_size": 11, "drop_last": True}, ValueError, "leaves no batch"),

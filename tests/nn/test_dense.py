@@ -74,6 +74,7 @@ def test_sizes_may_be_numpy_integers() -> None:
         (4, (5, 3), r"\(\.\.\., 4\), got \(5, 3\); Dense\(3, 2\) would fit"),
         (784, (5, 28, 28), r"got \(5, 28, 28\); flatten each example .*x.reshape\(len\(x\), -1\)"),
         (4, (4, 1), r"got \(4, 1\); pass one example as a row, x.reshape\(1, -1\)"),
+        (64, (8, 8), r"got \(8, 8\); if that is one example, pass it as a row, x.reshape\(1, -1\)"),
         (4, (3,), r"got \(3,\); Dense\(3, 2\) would fit"),
         (4, (), r"got \(\)"),
     ],

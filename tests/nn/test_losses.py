@@ -45,9 +45,15 @@ def test_unsigned_labels_out_of_range_are_refused() -> None:
         nn.CrossEntropyLoss()(LOGITS, np.array([0, 1, 255, 2], np.uint8))
 
 
-@pytest.mark.parametrize("y", [[0.0, 1.0, 2.0, 0.0], [0.5, 1.0, 2.0, 0.0]])
-def test_float_labels_are_refused(y: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"expected class labels as integers, got float.*astype"):
+@pytest.mark.parametrize(
+    ("y", "got"),
+    [
+        ([0.0, 1.0, 2.0, 0.0], r"float64; .*astype"),
+        ([0.0, 1.5, 2.0, 0.0], r'1\.5 \(example 1\); .*"mse"'),
+    ],
+)
+def test_float_labels_are_refused(y: list[float], got: str) -> None:
+    with pytest.raises(ValueError, match=rf"expected class labels as integers, got {got}"):
         nn.CrossEntropyLoss()(LOGITS, np.array(y))
 
 

@@ -152,6 +152,9 @@ def test_an_empty_history_can_be_written(tmp_path: Path) -> None:
 def test_repr_is_short() -> None:
     assert repr(history()) == ("History(4 epochs: loss=0.5, accuracy=0.85, val_loss=2, val_f1=0.6)")
     assert repr(History()) == "History(0 epochs)"
+    model = train.Model(classifier(), "cross_entropy")
+    one = model.fit(*blobs(), epochs=1, verbose=False)
+    assert repr(one).startswith("History(1 epoch: loss=")
 
 
 def test_fit_returns_one_value_an_epoch(tmp_path: Path) -> None:

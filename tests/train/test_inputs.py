@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import ShapeError, Tensor, nn, optim, train
+from pellucid import ShapeError, Tensor, data, nn, optim, train
 from pellucid.train import Model
 from train.problems import Spy, blobs, classifier, line, same_state
 
@@ -74,6 +74,11 @@ BAD_X: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "text": (np.array([["a", "b"]] * 90), TypeError, r"x: expected numbers, got <U1 data; convert"),
     "objects": (np.array([[1, None]] * 90), TypeError, "x: expected numbers, got object data"),
+    "dictionaries": (
+        [{"a": 1.0, "b": 2.0}] * 90,
+        TypeError,
+        r"x: expected rows of numbers, got dictionaries; put the values .* for row in x\]",
+    ),
     "complex": (X + 1j, TypeError, r"x: expected real numbers, got complex.*; pass x.real"),
     "uneven": (
         [[1.0, 2.0], [3.0]],
@@ -109,7 +114,11 @@ BAD_Y: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "label -1": (np.where(np.arange(90) == 8, -1, Y), ValueError, r"got -1 \(example 8\)"),
     "numbered from 1": (Y + 1, ValueError, r"expected labels from 0 to 2 .* got 3 \(example 60\)"),
-    "halves": (Y + 0.5, ValueError, r"expected class labels as integers, got float64; convert"),
+    "halves": (
+        Y + 0.5,
+        ValueError,
+        r"expected class labels as integers, got 0\.5 \(example 0\); .* such as \"mse\"",
+    ),
     "nan": (
         put(Y, 11, np.nan),
         ValueError,
@@ -142,6 +151,27 @@ BAD_Y: dict[str, tuple[Any, type[Exception], str]] = {
 def test_class_labels_that_are_refused(name: str) -> None:
     y, error, match = BAD_Y[name]
     refused(classes(), X, y, error, match)
+
+
+@pytest.mark.parametrize("name", ["r2", "mae", "accuracy_within_0.5"])
+def test_metrics_of_numbers_beside_labels_are_refused(name: str) -> None:
+    model = Model(nn.Sequential(*classifier(), rng=0), "cross_entropy", metrics=[name])
+    match = f"expected metrics of classes beside class labels, got '{name}'.* accuracy or f1"
+    refused(model, X, Y, TypeError, match)
+    refused(model, data.Loader((X, Y), seed=0), None, TypeError, match)
+
+
+def test_a_dataset_in_place_of_x_is_told_to_give_its_arrays() -> None:
+    whole = data.Dataset("blobs", X, Y, ("a", "b", "c"))
+    match = r"got a Dataset alone; pass its two arrays, dataset\.x and dataset\.y"
+    refused(classes(), whole, None, TypeError, match)
+    match = r"got a Split alone; pass the two arrays of a part, such as split\.train\.x"
+    refused(classes(), data.split(whole, test=0.2, seed=0), None, TypeError, match)
+    match = r"validation_data to be \(x, y\) .*, got Dataset; .* \(dataset\.x, dataset\.y\)"
+    refused(classes(), X, Y, ValueError, match, validation_data=whole)
+    refused(classes(), X, whole, TypeError, r"y: .* got a Dataset; pass .* dataset\.y")
+    with pytest.raises(TypeError, match=r"x: .* got a Dataset; pass .* dataset\.x"):
+        classes().predict(whole)
 
 
 REGRESSION_X, REGRESSION_Y = line(outputs=2)

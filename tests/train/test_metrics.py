@@ -266,6 +266,8 @@ class TestRegistry:
     def test_an_unknown_name_is_answered_with_close_ones(self):
         with pytest.raises(ValueError, match=r"unknown metric 'acuracy'.*did you mean 'accuracy'"):
             metrics.get("acuracy")
+        with pytest.raises(ValueError, match=r"unknown metric 'f1_score'.*did you mean 'f1'"):
+            metrics.get("f1_score")
         with pytest.raises(ValueError, match="unknown metric 'zzz': expected one of accuracy,"):
             metrics.get("zzz")
 

@@ -56,6 +56,16 @@ def deviation(text: str) -> float:
     return number
 
 
+def filling(text: str) -> str | float:
+    """Return "mean", "median" or a finite number."""
+    if text in ("mean", "median"):
+        return text
+    number = _number(text)
+    if not math.isfinite(number):
+        raise ArgumentTypeError(f"expected mean, median or a number, got {text!r}; try median")
+    return number
+
+
 def share(text: str) -> float:
     """Return a number in [0, 1)."""
     number = _number(text)

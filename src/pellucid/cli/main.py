@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from pellucid.cli.errors import CommandError
-from pellucid.cli.parser import parser
+from pellucid.cli.parser import read
 
 FAILED, INTERRUPTED, BROKEN_PIPE = 1, 130, 141
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _write_any_name()
     debug = False
     try:
-        options = parser().parse_args(argv)
+        options = read(argv)
         debug = getattr(options, "debug", False)
         return _dispatch(options)
     except CommandError as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from pellucid.cli import arguments
 from pellucid.cli.defaults import TABLE
 from pellucid.cli.errors import CommandError
+from pellucid.errors import unknown
 from pellucid.nn import ACTIVATIONS as LAYERS
 from pellucid.optim import OPTIMIZERS
 from pellucid.version import __version__
@@ -15,6 +18,12 @@ from pellucid.version import __version__
 ACTIVATIONS = tuple(name for name in LAYERS if "softmax" not in name)  # those end a network
 TASKS = ("classification", "regression")
 PEERS = ("sklearn",)
+_NOT_OPTIONS = {"command", "dataset", "names"}  # words without dashes
+_ELSEWHERE = {  # options that other commands have for what is here
+    "--learning-rate": "--lr",
+    "--hidden": "--layers",
+    "--hidden-layers": "--layers",
+}
 
 _TRAIN = """\
 Train a network of fully connected layers, test it, and write everything into a folder: settings,
@@ -31,6 +40,32 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the complaint."""
         raise CommandError(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a word that is no command, and name the likely meant one; argparse does not."""
+        if action.choices is not None and value not in action.choices:
+            self.error(str(unknown("command", value, action.choices)))
+
+
+def read(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options that the words of a command line give.
+
+    Args:
+        words: Those after the command's name; those of this process by default.
+
+    Raises:
+        CommandError: They are not what the command takes; a likely meant word is named.
+    """
+    options, rest = parser().parse_known_args(words)
+    if rest:
+        named = vars(options).keys() - _NOT_OPTIONS
+        known = [f"--{name.replace('_', '-')}" for name in sorted(named)]
+        word = rest[0].partition("=")[0]
+        close = get_close_matches(_ELSEWHERE.get(word, word), known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        command = f"pellucid {options.command}" if options.command else "pellucid"
+        raise CommandError(f"unrecognized arguments: {' '.join(rest)}{hint} (see {command} --help)")
+    return options
 
 
 def parser() -> Parser:
@@ -78,6 +113,13 @@ def _data(group: argparse._ArgumentGroup) -> None:
         type=arguments.one_of("task", TASKS),
         metavar="TASK",
         help=f"of a CSV file: {' or '.join(TASKS)}",
+    )
+    group.add_argument(
+        "--fill",
+        type=arguments.filling,
+        metavar="VALUE",
+        help="of a CSV file: what missing numbers become, mean or median of the column (over the "
+        "whole file) or a number; without it they are refused",
     )
     group.add_argument("--data", metavar="FOLDER", help="where the files of mnist and its like are")
     group.add_argument(

@@ -29,7 +29,8 @@ def report_page(
     figures: Mapping[str, Figure],
 ) -> str:
     """Return all of a run as one page of HTML."""
-    seconds = f"trained for {outcome.history.epochs} epochs in {outcome.seconds:.1f} s"
+    epochs = outcome.history.epochs
+    seconds = f"trained for {epochs} epoch{'s' * (epochs != 1)} in {outcome.seconds:.1f} s"
     with numbers_may_overflow():
         some = source.test.take(np.arange(min(_SAMPLE, len(source.test.x))))
         layers = viz.layer_statistics(model, *source.pair(some))

@@ -17,6 +17,7 @@ VALIDATION, TEST, MOMENTUM = 0.1, 0.2, 0.9
 _ONLY_FOR = {  # options that only one kind of data set has, and how to say which
     "target": ("csv", "a CSV file"),
     "task": ("csv", "a CSV file"),
+    "fill": ("csv", "a CSV file"),
     "data": ("idx", "mnist or fashion-mnist"),
     "samples": ("synthetic", "a synthetic data set"),
     "noise": ("synthetic", "a synthetic data set"),
@@ -57,6 +58,7 @@ class Settings:
     eager: bool = False
     threads: int | None = None
     checkpoint: bool = False
+    fill: str | float | None = None
 
     @property
     def compile(self) -> Literal[False, "auto"]:
@@ -127,6 +129,7 @@ def resolve(options: argparse.Namespace) -> Settings:
         eager=options.eager,
         threads=options.threads,
         checkpoint=options.checkpoint or options.resume,
+        fill=options.fill,
     )
     _check(settings)
     return settings

@@ -99,7 +99,8 @@ def _load(settings: Settings) -> tuple[Dataset, Dataset | None]:
     """Return the data set, and its own test set if it has one."""
     if settings.is_file:
         task: Any = settings.task
-        return data.load_csv(settings.dataset, settings.target, task=task), None
+        fill: Any = settings.fill
+        return data.load_csv(settings.dataset, settings.target, task=task, fill=fill), None
     if settings.samples is None:
         return data.load(settings.dataset, folder=settings.data, progress=_Download())
     samples, noise, seed = settings.samples, settings.noise or 0.0, settings.seed

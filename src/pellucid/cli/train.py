@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 import textwrap
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -93,6 +94,12 @@ def _announce(settings: Settings, source: Source, model: Model, console: Console
                 f"{name}={os.environ[name]} chooses the kernels of NumPy's BLAS and can slow it "
                 "and scikit-learn down several times; unset it"
             )
+    names = source.train.class_names
+    if settings.is_file and settings.task is None and len(names) > 2 and _are_numbers(names):
+        note(
+            f"the {len(names)} different whole numbers to predict are taken as classes; to predict "
+            "the number itself pass --task regression"
+        )
     rows = len(source.train)
     if settings.batch_size > rows:
         note(f"--batch-size {settings.batch_size} is more than the {rows} training rows; using all")
@@ -105,6 +112,10 @@ def _announce(settings: Settings, source: Source, model: Model, console: Console
     console.item("network", str(model.summary(source.train.x.shape[1:])))
     console.item("settings", _described(settings, source))
     console.say()
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    return all(name.removeprefix("-").isdigit() for name in names)
 
 
 def _tested(source: Source) -> str:

@@ -177,7 +177,10 @@ class Cells:
         for row, text in texts.items():
             if is_missing(text):
                 wanted = "a finite number" if len(texts) < len(self.numbers) else "a value"
-                fix = "fill in the cell, remove its row, or pass fill= to load_csv"
+                fix = (
+                    "fill in the cell, remove its row, or pass fill= to load_csv (--fill on the "
+                    "command line)"
+                )
                 raise self.refuse(row, wanted, fix)
 
     def _no_values(self) -> ValueError:

@@ -102,7 +102,9 @@ def _in_folder(place: Path, source: Published) -> tuple[list[Path] | None, str]:
             found.append(packed if packed.is_file() else plain)
         else:
             missing.append(plain.name)
-    return (None, f"{place} (lacks {', '.join(missing)})") if missing else (found, "")
+    if not missing:
+        return found, ""
+    return None, f"{place} (lacks {', '.join(missing) if found else 'all of them'})"
 
 
 def _nowhere(source: Published, tried: list[str], fix: str) -> str:

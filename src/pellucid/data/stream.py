@@ -79,6 +79,11 @@ class Loader:
         prefetch: int = 2,
         drop_last: bool = False,
     ) -> None:
+        if isinstance(batch_size, np.ndarray | list):
+            raise TypeError(
+                "batch_size: expected an integer of at least 1, got an array or a list; pass x "
+                "and y as a pair, Loader((x, y))"
+            )
         self.batch_size = None if batch_size is None else whole(batch_size, "batch_size")
         self.prefetch = whole(prefetch, "prefetch", least=0)
         self.drop_last = drop_last

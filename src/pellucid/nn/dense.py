@@ -107,6 +107,8 @@ class Dense(Module):
             )
         if shape == (wanted, 1):
             return f"{message}; pass one example as a row, x.reshape(1, -1)"
+        if len(shape) > 1 and math.prod(shape) == wanted:
+            return f"{message}; if that is one example, pass it as a row, x.reshape(1, -1)"
         if len(shape) == 4:  # images, whose last axis is hardly ever meant alone
             return (
                 f"{message}; put nn.Flatten() before this layer and make it Dense({each}, {units})"

@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
-from pellucid.data import batch_indices, split_indices
+from pellucid.data import Dataset, batch_indices, split_indices
 from pellucid.nn import Loss
 from pellucid.train.inputs import labels
 
@@ -260,7 +260,8 @@ def parts(batch: Any, name: str) -> tuple[Any, Any, Any]:
     if isinstance(batch, tuple | list) and len(batch) in (2, 3):
         return batch[0], batch[1], batch[2] if len(batch) == 3 else None
     got = f"{len(batch)} of them" if isinstance(batch, tuple | list) else type(batch).__name__
-    raise ValueError(f"expected {name} to be (x, y) or (x, y, sample_weight), got {got}")
+    fix = "; pass its two arrays, (dataset.x, dataset.y)" if isinstance(batch, Dataset) else ""
+    raise ValueError(f"expected {name} to be (x, y) or (x, y, sample_weight), got {got}{fix}")
 
 
 def groups(batches: Iterator[Batch], size: int) -> Iterator[Iterator[Batch]]:

@@ -142,7 +142,8 @@ class History(Mapping[str, list[float]]):
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={numbers[-1]:.4g}" for name, numbers in self._values.items())
-        return f"History({self.epochs} epochs{': ' if last else ''}{last})"
+        unit = "epoch" if self.epochs == 1 else "epochs"
+        return f"History({self.epochs} {unit}{': ' if last else ''}{last})"
 
     def _repr_html_(self) -> str:
         """Return first, best and last value of each name as a table."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.arrays import Array, DType, Shape, quiet
 from pellucid.autograd import Tensor
+from pellucid.data import Dataset
 from pellucid.nn import Loss, Module
 from pellucid.nn.losses import check_weights
 
@@ -173,6 +174,11 @@ def _uneven(rows: Any) -> str:
 
 def numbers(data: Any, name: str) -> Array:
     """Return an array of numbers, or refuse what is none."""
+    if isinstance(data, Dataset):
+        raise TypeError(
+            f"{name}: expected an array of numbers, got a Dataset; pass the array in it, "
+            f"dataset.{'y' if name.endswith('y') else 'x'}"
+        )
     try:
         array = np.asarray(data.data if isinstance(data, Tensor) else data)
     except ValueError:
@@ -186,6 +192,11 @@ def numbers(data: Any, name: str) -> Array:
         raise TypeError(
             f"{name}: expected real numbers, got {array.dtype} data; pass {name}.real, or real and "
             "imaginary parts as two features"
+        )
+    if array.dtype == object and isinstance(next(iter(array.flat), None), dict):
+        raise TypeError(
+            f"{name}: expected rows of numbers, got dictionaries; put the values of each into a "
+            f"list, in one order: [[row[key] for key in keys] for row in {name}]"
         )
     if array.dtype == object:
         raise TypeError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, no_grad
-from pellucid.data import batch_indices
+from pellucid.data import Dataset, Split, batch_indices
 from pellucid.errors import ShapeError
 from pellucid.nn import Loss, Module
 from pellucid.train import inputs
@@ -25,7 +25,7 @@ from pellucid.train.batches import (
     iter_batches,
     parts,
 )
-from pellucid.train.metrics import Metric
+from pellucid.train.metrics import Metric, compares_numbers
 from pellucid.train.weights import ClassWeight, check_weighable, weighted
 
 
@@ -49,9 +49,10 @@ class Intake:
             ValueError, TypeError: something does not fit, or nothing counts.
         """
         if y is None:
+            got = "None" if not isinstance(x, Dataset | Split) else f"a {type(x).__name__} alone"
             raise TypeError(
-                f"expected {name}y, one target for each example of {name}x, got None; only "
-                "something that brings batches (x, y), such as data.Loader, comes without y"
+                f"expected {name}y, one target for each example of {name}x, got {got}; "
+                f"{_of_a_dataset(x)}"
             )
         if is_loader(x, may_be_list=False):
             raise TypeError(
@@ -157,7 +158,23 @@ class Intake:
         weight = inputs.weights(sample_weight, len(x), dtype, f"{name}sample_weight")
         if weight is not None:
             check_weighable(self.loss, self.metrics)
+        self._check_metrics(y)
         return Batch(x, y, weight).counting()
+
+    def _check_metrics(self, y: Array) -> None:
+        """Refuse metrics that compare numbers where the targets are labels.
+
+        Raises:
+            TypeError: there is one.
+        """
+        if self.loss.task != "classification" or y.dtype.kind == "f":
+            return
+        for metric in self.metrics:
+            if compares_numbers(metric):
+                raise TypeError(
+                    "expected metrics of classes beside class labels, got "
+                    f"{metric.name!r}, which compares numbers; use metrics such as accuracy or f1"
+                )
 
     def _output(self, x: Array) -> Shape:
         """Return the shape of the network's output for one example.
@@ -180,6 +197,15 @@ class Intake:
             )
         self.loss.check_prediction(output)
         return output.shape[1:]
+
+
+def _of_a_dataset(x: Any) -> str:
+    """Return what to do where y is missing."""
+    if isinstance(x, Dataset):
+        return "pass its two arrays, dataset.x and dataset.y"
+    if isinstance(x, Split):
+        return "pass the two arrays of a part, such as split.train.x and split.train.y"
+    return "only something that brings batches (x, y), such as data.Loader, comes without y"
 
 
 def positive(name: str, value: Any) -> int:

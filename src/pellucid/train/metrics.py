@@ -242,6 +242,13 @@ def get(metric: str | Metric | Callable[..., float]) -> Metric:
     return Metric(name, metric, "values")
 
 
+def compares_numbers(metric: Metric) -> bool:
+    """Whether this is one of the metrics here that compare numbers, and no class labels."""
+    function = metric.function
+    within = isinstance(function, partial) and function.func is accuracy_within
+    return within or function in (r2, mae, mse, rmse)
+
+
 def _by_name(name: str) -> Metric:
     if name in _METRICS:
         return _METRICS[name]

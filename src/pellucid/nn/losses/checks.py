@@ -59,6 +59,12 @@ def check_labels(labels: Array, classes: int) -> None:
     Raises:
         ValueError: says the first offending label and its place.
     """
+    if labels.dtype.kind == "f" and (odd := np.argwhere(labels != np.trunc(labels))).size:
+        place = tuple(odd[0])
+        raise ValueError(
+            f"expected class labels as integers, got {labels[place]} (example {place[0]}); if y "
+            'holds numbers to predict use a loss for these, such as "mse", and as many outputs'
+        )
     if labels.dtype.kind not in "iub":
         raise ValueError(
             f"expected class labels as integers, got {labels.dtype}; convert them, for example "
