@@ -69,8 +69,7 @@ class Graph:
             if node is None:
                 listed[stack.pop()] = None
             elif node not in listed:
-                stack += (node, None)
-                stack += (operand for operand in reversed(node.inputs) if operand not in listed)
+                stack += (node, None, *node.inputs[::-1])
         return tuple(listed)
 
     def __str__(self) -> str:
@@ -104,13 +103,14 @@ def rebuilt(graph: Graph, change: Callable[[Node, tuple[Node, ...]], Node]) -> G
     """Return the graph with every node replaced by what ``change`` makes of it.
 
     ``change`` is given a node and its new operands, and returns the new node: most often
-    `with_inputs` of both. Inputs stay as they are.
+    `with_inputs` of both. Inputs stay as they are, and so does a graph of which no node changes.
     """
     new: dict[Node, Node] = {node: node for node in graph.inputs.values()}
     for node in graph.nodes():
         if node not in new:
-            new[node] = change(node, tuple(new[operand] for operand in node.inputs))
-    return Graph(graph.inputs, {name: new[node] for name, node in graph.outputs.items()})
+            new[node] = change(node, tuple([new[operand] for operand in node.inputs]))
+    outputs = {name: new[node] for name, node in graph.outputs.items()}
+    return graph if outputs == graph.outputs else Graph(graph.inputs, outputs)
 
 
 def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
@@ -134,8 +134,10 @@ def verify(graph: Graph, sound: set[Node] | None = None) -> None:
     for node in graph.nodes():
         if node.op == "input":
             problem = "" if node in inputs else "an input that the graph does not list"
+        elif node in sound:
+            continue
         else:
-            problem = "" if node in sound else complaint(node, sound)
+            problem = complaint(node, sound)
         if problem:
             raise ValueError(f"the graph is broken at {node.op} {node.type}: {problem}\n{graph}")
         sound.add(node)
