@@ -5,7 +5,7 @@
 All train the network 784-128-128-10 (118,282 parameters) with ReLU, Adam and no penalty, look at
 the 10,000 test images after each epoch, and stop at 97 %. Two of them do it alike, at a rate of
 0.001 and with batches of 128. The third does it as one would who has Pellucid: a rate that rises
-and falls (`OneCycle`), which scikit-learn's Adam cannot follow, and batches of 48. Each run is a
+and falls (`OneCycle`), which scikit-learn's Adam cannot follow, and batches of 32. Each run is a
 new process and all load the data with `pellucid.data.mnist`; the processes take turns. The files
 are downloaded once, or read from the folder that PELLUCID_DATA names.
 """
@@ -30,7 +30,7 @@ machine.prepare()
 TARGET = 0.97  # test accuracy
 HIDDEN = (128, 128)
 BATCH, RATE, MOST_EPOCHS = 128, 1e-3, 20
-IMAGES, CYCLE_BATCH, PEAK, WARM = 60_000, 48, 5e-3, 0.1  # of one cycle
+IMAGES, CYCLE_BATCH, PEAK, WARM = 60_000, 32, 5e-3, 0.1  # of one cycle
 
 
 def one_cycle(seed: int) -> list[float]:
