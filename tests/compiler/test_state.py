@@ -235,18 +235,24 @@ def test_the_count_of_references_is_right() -> None:
     assert module.holders(held) == module.ALONE
 
 
-def test_all_who_look_at_an_aligned_array_s_memory_hold_the_array() -> None:
-    array = aligned_array((3, 5), "f4")
+@pytest.mark.parametrize("rows", [3, 1 << 17])  # the larger ones have pages of their own
+def test_all_who_look_at_an_aligned_array_s_memory_hold_the_array(rows: int) -> None:
+    array = aligned_array((rows, 5), "f4")
     assert address(array) % 64 == 0
     assert array.flags.c_contiguous
     assert array.flags.writeable
-    np.testing.assert_array_equal(array, np.zeros((3, 5), "f4"))
+    np.testing.assert_array_equal(array, np.zeros((rows, 5), "f4"))
+    array += 1
     for view in (array[1:], array.reshape(-1), array.T, array[1:][0], array.view("i4")):
         assert view.base is array
         assert not module.is_ours(view)
     assert module.is_ours(array)
     assert not module.is_ours(np.empty((3, 5), "f4"))
-    held = [aligned_array((3,), "f4")]
+    copies = [copy.deepcopy(array), pickle.loads(pickle.dumps(array))]  # noqa: S301
+    del array, view
+    for one in copies:
+        assert one.sum() == 5 * rows
+    held = [aligned_array((rows,), "f4")]
     assert module.holders(held) == module.ALONE
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from pellucid.arrays import Array
 from pellucid.compiler.arguments import arrays_of
 from pellucid.compiler.cells import Cell
-from pellucid.compiler.frame import Frame, Memory, address, aligned_array
+from pellucid.compiler.frame import Frame, Memory, Pages, address, aligned_array
 from pellucid.compiler.graph import NEW, Graph, Node
 from pellucid.compiler.interpret import interpret
 from pellucid.compiler.program import Program, fitting
@@ -279,7 +279,7 @@ def number(x: Any) -> Array:
 
 def is_ours(array: Any) -> bool:
     """Whether this is an `aligned_array`, so that all who look at its memory hold the array."""
-    return type(array.base) is Memory and bool(array.flags.writeable)
+    return type(array.base) in (Memory, Pages) and bool(array.flags.writeable)
 
 
 def alike(a: Any, b: Any) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
+from mmap import mmap
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +21,10 @@ from pellucid.compiler.llvm.runtime import JOB
 from pellucid.compiler.threads import CLAIMED, Job, launch, shared
 
 BYTE = ctypes.c_char
+HUGE = 2 << 20  # bytes of a huge page
+LARGE = 1 << 20  # bytes of an array that is worth some
+if sys.platform == "linux":
+    from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE
 
 
 @dataclass(frozen=True)
@@ -123,9 +130,23 @@ class Memory(bytearray):
     """What an aligned array looks at: no array, so that views of that array hold on to it."""
 
 
+class Pages(mmap):
+    """The same for large arrays: pages of `HUGE` bytes, of which a processor keeps track better."""
+
+
 def aligned_array(shape: Shape, dtype: DTypeLike) -> Array:
     """Return an array of zeros that begins with a cache line, so that no vector lies in two."""
     dtype = np.dtype(dtype)
-    raw = Memory(prod(shape) * dtype.itemsize + ALIGNMENT)
-    start = -ctypes.addressof(BYTE.from_buffer(raw)) % ALIGNMENT
+    size = prod(shape) * dtype.itemsize
+    huge = sys.platform == "linux" and size >= LARGE
+    raw = pages(size + HUGE) if huge else Memory(size + ALIGNMENT)
+    start = -ctypes.addressof(BYTE.from_buffer(raw)) % (HUGE if huge else ALIGNMENT)
     return np.ndarray(shape, dtype, raw, start)
+
+
+def pages(size: int) -> Pages:
+    """Return so many bytes, for which the system is asked for huge pages; it may refuse."""
+    found = Pages(-1, size, MAP_PRIVATE | MAP_ANONYMOUS)
+    with suppress(OSError):
+        found.madvise(MADV_HUGEPAGE)
+    return found
