@@ -211,7 +211,11 @@ def test_a_value_without_a_rule_is_refused_where_it_is_defined() -> None:
     assert not pellucid.apply(constant, Tensor(1.0, requires_grad=True)).requires_grad
 
 
-@pytest.mark.parametrize("op", [np.tanh, Softsign(), nn.Tanh, pellucid.Op, "tanh"], ids=repr)
+@pytest.mark.parametrize(
+    "op",
+    [np.tanh, Softsign(), nn.Tanh, pellucid.Op, "tanh"],
+    ids=["function", "object", "layer", "base", "name"],
+)
 def test_what_is_no_operation_is_refused(op: Any) -> None:
     with pytest.raises(TypeError, match=r"expected a subclass of pellucid.Op with a forward, got"):
         pellucid.apply(op, 1.0)
