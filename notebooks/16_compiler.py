@@ -208,8 +208,8 @@ assert len(explanation.kernels) == 1
 #
 # ## 5. Loops
 #
-# Back to our layer. `explain` shows every stage. Two kernels: the product, and one loop for bias
-# and ReLU together.
+# Back to our layer. `explain` shows every stage. It is one kernel: the product, and bias and ReLU as
+# its **epilogue**. That is done block by block, while the numbers are still at hand.
 
 # %%
 explanation = compiled.explain(x, w, b)
@@ -218,20 +218,22 @@ for kernel in explanation.kernels:
 
 # %% [markdown]
 # Read the costs. A product of an $m \times k$ and a $k \times n$ matrix takes $2mnk$ operations:
-# for each of the $mn$ results $k$ products and $k$ sums. It reads $mk + kn$ numbers. So it does
-# much more work for each byte than the loop of bias and ReLU, and the larger the matrices, the
-# more. Products are limited by the processor, simple loops by memory.
+# for each of the $mn$ results $k$ products and $k$ sums. It reads $mk + kn$ numbers. The epilogue
+# adds two operations for each result, and reads the $n$ numbers of the bias. So a product does much
+# more work for each byte than a simple loop does, and the larger the matrices, the more. Products
+# are limited by the processor, simple loops by memory.
 
 # %%
 m, k, n = 32, 64, 10
-product = explanation.kernels[0].cost
-print(f"2mnk = {2 * m * n * k:,}; counted: {product.operations:,}")
-print(f"4 (mk + kn) bytes = {4 * (m * k + k * n):,}; counted: {product.read:,}")
-assert product.operations == 2 * m * n * k
+cost = explanation.kernels[0].cost
+print(f"2mnk + 2mn = {2 * m * n * k + 2 * m * n:,}; counted: {cost.operations:,}")
+print(f"4 (mk + kn + n) bytes = {4 * (m * k + k * n + n):,}; counted: {cost.read:,}")
+assert cost.operations == 2 * m * n * k + 2 * m * n
 
 # %% [markdown]
 # The product is computed in **tiles**: a small block of the result stays in registers while the
-# sums over $k$ run, so that every number loaded is used several times.
+# sums over $k$ run, so that every number loaded is used several times. Its epilogue is done while
+# the next tile is summed up.
 #
 # The same as a picture. Each operation names its kernel and the line it comes from.
 
@@ -243,13 +245,15 @@ viz.draw_graph(explanation)
 #
 # A modern processor has *vector* registers. One instruction adds 4, 8 or 16 numbers at a time,
 # depending on the machine. The compiler writes its loops for the vectors it finds, in the language
-# of LLVM, the tool that also stands behind many C compilers. This is the loop of bias and ReLU:
+# of LLVM, the tool that also stands behind many C compilers. The code of a product is long. This is
+# bias and ReLU as a loop of their own, which they are where no product comes before them:
 
 # %%
 target = explanation.program.target
 print(f"a vector of this machine: {target.vector_bytes} bytes, {target.vector_bytes // 4} numbers")
-loop = explanation.kernels[1].function
-print(explanation.llvm(loop).replace("0x0000000000000000", "0.0"))  # floats are told by their bits
+alone = pellucid.compile(lambda z, b: (z + b).relu()).explain(x @ w, b)
+loop = alone.kernels[0].function
+print(alone.llvm(loop).replace("0x0000000000000000", "0.0"))  # floats are told by their bits
 
 # %% [markdown]
 # It need not be read in full. Look for `load`, `fadd`, `store`: read, add the bias, write. Between
@@ -263,7 +267,7 @@ print(explanation.llvm(loop).replace("0x0000000000000000", "0.0"))  # floats are
 machine = llvm.Target.from_default_triple().create_target_machine(
     cpu=target.name, features=target.features, opt=3
 )
-assembly = machine.emit_assembly(llvm.parse_assembly(explanation.llvm(loop)))
+assembly = machine.emit_assembly(llvm.parse_assembly(alone.llvm(loop)))
 instructions = [
     line for line in assembly.splitlines() if line.startswith("\t") and not line.startswith("\t.")
 ]
@@ -273,10 +277,10 @@ print("\n".join(line.expandtabs(10) for line in instructions))
 # And as what the processor reads, bytes:
 
 # %%
-code = compile_object(explanation.llvm(loop), target)
+code = compile_object(alone.llvm(loop), target)
 print(f"{len(code):,} bytes with their file header")
 whole = compile_object(explanation.program.text, target)
-print(f"{len(whole):,} bytes for the whole program, both kernels and what calls them")
+print(f"{len(whole):,} bytes for the whole layer, the product and what calls it")
 
 # %% [markdown]
 # These bytes are kept on disk, so that the next process need not compile again.
@@ -350,20 +354,22 @@ print(f"largest difference to the whole product: {abs(in_halves - xb @ weights).
 assert np.allclose(in_halves, xb @ weights, atol=1e-5)
 
 # %% [markdown]
-# Which kernels do the work? Almost all operations are in the products of matrices, and there are as
-# many as the mathematics of [notebook 06](06_scalars_to_tensors.ipynb) says: one a layer forward,
-# two a layer backward, except that the first layer need not say how the loss depends on the images.
+# Which kernels do the work? Almost all operations are in the products of matrices and their
+# epilogues. There are as many of them as the mathematics of
+# [notebook 06](06_scalars_to_tensors.ipynb) says: one a layer forward, two a layer backward, except
+# that the first layer need not say how the loss depends on the images.
 # (The two halves of the first product are counted as one: they are one kernel, run twice.)
 
 # %%
 products = [k for k in explanation.kernels if "matmul" in k.rows[0].call]
 share = sum(k.cost.operations for k in products) / explanation.cost.operations
-print(f"{len(products)} products of matrices, {share:.0%} of all operations")
+print(f"{len(products)} products with their epilogues, {share:.0%} of all operations")
 assert len(products) == 3 + 2 * 3 - 1
 
 # %% [markdown]
-# Adam's update of a weight matrix, a dozen lines of arithmetic, is one loop. Each moment, each
-# gradient and each weight is read once and written once:
+# Adam's update of a weight matrix, a dozen lines of arithmetic, is the epilogue of the product that
+# makes its gradient. So the gradient is never written to memory, and each moment and each weight is
+# read once and written once:
 
 # %%
 update = max(explanation.kernels, key=lambda k: len(k.rows) * k.cost.written)
@@ -412,7 +418,8 @@ print(f"{operations:,}")
 # %% tags=["check"]
 # Check 1
 forward = pellucid.compile(lambda x: network(x), state=[network]).explain(xb)
-expected = sum(k.cost.operations for k in forward.kernels if "matmul" in k.rows[0].call)
+products = [k.calls[0].kernel for k in forward.kernels if "matmul" in k.rows[0].call]
+expected = sum(2 * p.m * p.n * p.k for p in products)
 assert operations == expected, f"expected {expected:,}, got {operations:,}"
 print("Exercise 1 is right.")
 

@@ -27,7 +27,7 @@ from pellucid.autograd import (
 from pellucid.autograd import functions as _functions
 from pellucid.autograd.functions import *
 from pellucid.compiler.api import Compiled, compile
-from pellucid.compiler.schedule import UnsupportedError
+from pellucid.compiler.places import UnsupportedError
 from pellucid.compiler.trace import TraceError
 from pellucid.errors import AnomalyError, GraphError, ShapeError
 from pellucid.explain import explain_backward

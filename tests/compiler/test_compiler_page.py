@@ -54,7 +54,7 @@ def test_the_graph_and_the_schedule(names: dict[str, Any]) -> None:
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="AVX2 is shown")
 def test_the_kernels_and_their_code(shown: Explanation) -> None:
     assert "\n\n".join(map(str, shown.kernels)) == listing("kernels")
-    assert shown.llvm("k1").strip() == listing("llvm")
+    assert shown.llvm("k0").strip() == listing("llvm")
 
 
 @pytest.mark.skipif(not LINUX, reason="other systems have other conventions")
@@ -63,8 +63,8 @@ def test_the_machine_code(shown: Explanation) -> None:
     assert stated
     if int(stated[1]) != binding().llvm_version_info[0]:
         pytest.skip("another version may choose other instructions")
-    lines = shown.assembly("k1").splitlines()
-    code = [line for line in lines if line.startswith(("k1:", ".LBB")) or not is_directive(line)]
+    lines = shown.assembly("k0").splitlines()
+    code = [line for line in lines if line.startswith(("k0:", ".LBB")) or not is_directive(line)]
     assert "\n".join(code).strip() == listing("assembly")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,60 +18,11 @@ pytest.importorskip("llvmlite")
 
 from pellucid.compiler.kernels import Gemm
 from pellucid.compiler.llvm import gemm as code
+from pellucid.compiler.llvm.gemm_plan import planned
 from pellucid.compiler.llvm.target import AVX2, SSE2, Target, compile_module, host
+from support.products import LAYOUTS, NAN, TARGETS, Buffer, described, every_target
 
 SIZES = (1, 3, 15, 16, 17, 31, 100)
-LAYOUTS = tuple(product((False, True), repeat=2))  # whether a, whether b is transposed
-NAN, CANARY = 0xFF, 0x5A  # bytes around what is read, and around what is written
-MARGIN = 192  # bytes of canaries on each side of a buffer
-TARGETS = [
-    pytest.param(host(), id="host"),
-    pytest.param(
-        AVX2,
-        id="avx2",
-        marks=pytest.mark.skipif(
-            not (host().vector_bytes >= 32 and host().fma), reason="the processor has no AVX2"
-        ),
-    ),
-    pytest.param(
-        SSE2,
-        id="sse2",
-        marks=pytest.mark.skipif(
-            platform.machine() not in ("x86_64", "AMD64"), reason="the processor is no x86"
-        ),
-    ),
-]
-every_target = pytest.mark.parametrize("target", TARGETS)
-
-
-class Buffer:
-    """A matrix in the middle of canaries, at an odd multiple of the size of its elements."""
-
-    def __init__(
-        self, dtype: str, shape: tuple[int, int], strides: tuple[int, int], canary: int = CANARY
-    ) -> None:
-        self.canary = canary
-        size = np.dtype(dtype).itemsize
-        rows, columns = shape
-        reach = (rows - 1) * strides[0] + (columns - 1) * strides[1] + 1 if rows * columns else 0
-        self.bytes = np.full(2 * MARGIN + reach * size, canary, np.uint8)
-        start = MARGIN + (size - (self.bytes.ctypes.data + MARGIN)) % (2 * size)
-        steps = tuple(stride * size for stride in strides)
-        self.matrix: Any = np.ndarray(shape, dtype, self.bytes.data, start, steps)
-        self.address = self.bytes.ctypes.data + start
-        assert self.address % (2 * size) == size
-
-    def fill(self, values: np.ndarray) -> None:
-        self.matrix[...] = values
-
-    def canaries_alive(self) -> bool:
-        """Whether nothing but the matrix itself was written."""
-        start = self.address - self.bytes.ctypes.data
-        outside = np.full(self.bytes.shape, True)
-        same = (self.matrix.shape, f"V{self.matrix.itemsize}", outside.data, start)
-        inside = np.ndarray(*same, self.matrix.strides)
-        inside[...] = b""  # zeros
-        return bool((self.bytes[outside] == self.canary).all())
 
 
 @dataclass
@@ -89,16 +39,6 @@ class Run:
         a, b = self.a.astype(np.float64), self.b.astype(np.float64)
         allowed = a.shape[1] * np.finfo(self.c.dtype).eps * (np.abs(a) @ np.abs(b))
         return bool((np.abs(self.c - a @ b) <= allowed).all())
-
-
-def described(
-    m: int, n: int, k: int, transposed: tuple[bool, bool] = (False, False), *,
-    dtype: Any = "float32", padding: int = 0,
-) -> Gemm:  # fmt: skip
-    """Return a product whose matrices have ``padding`` elements between rows (or columns)."""
-    a = (1, m + padding) if transposed[0] else (k + padding, 1)
-    b = (1, k + padding) if transposed[1] else (n + padding, 1)
-    return Gemm("product", dtype, m, n, k, a, b, n + padding)
 
 
 def run(
@@ -255,7 +195,7 @@ def test_bits_do_not_depend_on_layout_or_cut(target: Target) -> None:
 @pytest.mark.parametrize("target", [host(), AVX2, SSE2], ids=["host", "avx2", "sse2"])
 def test_a_tile_fits_the_registers(target: Target) -> None:
     for m, n in product((1, 2, 7, 100, 128), (1, 10, 33, 128, 1000)):
-        plan = code.planned(described(m, n, 50), target)
+        plan = planned(described(m, n, 50), target)
         vectors = -(-plan.width // plan.lanes)
         assert (plan.rows + 1) * vectors + 1 <= target.registers
 

@@ -21,8 +21,9 @@ from pellucid.autograd.apply import apply
 from pellucid.compiler import trace
 from pellucid.compiler.llvm.target import AVX2, SSE2, Target, host
 from pellucid.compiler.passes import optimise
+from pellucid.compiler.places import UnsupportedError
 from pellucid.compiler.primitives import ELEMENTWISE, OPERATORS
-from pellucid.compiler.schedule import UnsupportedError, schedule
+from pellucid.compiler.schedule import schedule
 from pellucid.ops import REGISTRY, Op
 from support.compiled import Traced, check, joined, three_way, traced
 

@@ -17,7 +17,8 @@ from contracts.layer_case import Sample
 from contracts.test_layers import SAMPLES
 from pellucid import Tensor, nn, train
 from pellucid.cli.parser import parser
-from pellucid.compiler.schedule import UnsupportedError, schedule
+from pellucid.compiler.places import UnsupportedError
+from pellucid.compiler.schedule import schedule
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explanation" / "limits.md").read_text(encoding="utf-8")

@@ -70,12 +70,11 @@ def elements(call: Call) -> list[tuple[Node, np.ndarray, bool]]:
     kernel, found = call.kernel, []
     if isinstance(kernel, Gemm):
         m, n, k = kernel.m, kernel.n, kernel.k
-        for number, (sizes, strides) in enumerate(
-            (((m, k), kernel.a), ((k, n), kernel.b), ((m, n), (kernel.ldc, 1)))
-        ):
+        sides = [((m, k), kernel.a), ((k, n), kernel.b), ((m, n), (kernel.ldc, 1))]
+        for number, (sizes, strides) in enumerate(sides[:2] if kernel.epilogue else sides):
             at = places(Access(number, strides, call.starts[number]), sizes)
             found.append((call.buffers[number], at, number == 2))
-        return found
+        return [*found, *(elements(epilogue(call)) if kernel.epilogue else [])]
     for stage in kernel.stages:
         inside = (*kernel.outer, *stage.inner)
         rows = (
@@ -95,6 +94,13 @@ def elements(call: Call) -> list[tuple[Node, np.ndarray, bool]]:
                     found.append((node, at, False))
                 found.append((node, at, number % 2 == 1))
     return found
+
+
+def epilogue(call: Call) -> Call:
+    """Return the epilogue of a product as a call."""
+    assert isinstance(call.kernel, Gemm)
+    assert call.kernel.epilogue
+    return Call(call.kernel.epilogue, call.buffers[2:], call.starts[2:])
 
 
 def overwritten(one: Dealt, call: Call) -> list[str]:
@@ -124,10 +130,11 @@ def turned(call: Call) -> list[tuple[int, int, Node, np.ndarray, bool]]:
     """Return what a nest touches, stage by stage, with the elements in the order of turns."""
     kernel, found = call.kernel, []
     if isinstance(kernel, Gemm):
-        return [
+        whole = [
             (0, 0, node, np.repeat(np.arange(node.size), 2), number == 2)
-            for number, node in enumerate(call.buffers)
+            for number, node in enumerate(call.buffers[:3])
         ]
+        return [*whole[:2], *turned(epilogue(call))] if kernel.epilogue else whole
     for number, stage in enumerate(kernel.stages):
         inside = (*kernel.outer, *stage.inner)
         for group, (items, sizes) in enumerate(

@@ -15,7 +15,7 @@ import pellucid
 from pellucid import nn, optim, train
 from pellucid.compiler import api
 from pellucid.compiler.llvm import target
-from pellucid.compiler.schedule import UnsupportedError
+from pellucid.compiler.places import UnsupportedError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 6)).astype("f4")

@@ -37,8 +37,8 @@ from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import NEW, Graph
 from pellucid.compiler.llvm.target import unavailable
 from pellucid.compiler.passes import optimise
+from pellucid.compiler.places import UnsupportedError
 from pellucid.compiler.program import Program
-from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.threads import Guard, checked
 from pellucid.compiler.trace import TraceError, finished, input_symbol
 

@@ -17,7 +17,8 @@ from pellucid.compiler.kernels import Access, Gemm, Instruction, Nest, Store
 from pellucid.compiler.llvm.analysis import Analysis
 from pellucid.compiler.lower import Call
 
-SOURCES = frozenset({"load", "constant", "counter"})  # instructions that are no operations
+# instructions that are no operations, or counted elsewhere
+SOURCES = frozenset({"load", "constant", "counter", "product"})
 Part = tuple[tuple[tuple[int, int], ...], int]  # of a buffer: (stride, size) by axis, and an offset
 
 
@@ -51,11 +52,13 @@ def cost(call: Call) -> Cost:
 
 
 def gemm_cost(gemm: Gemm, call: Call) -> Cost:
-    """Return the cost of a product of matrices."""
+    """Return the cost of a product of matrices, with its epilogue."""
     m, n, k = gemm.m, gemm.n, gemm.k
-    a, b, c = (x.dtype.itemsize for x in call.buffers)
-    read = min(m * k, call.buffers[0].size) * a + min(k * n, call.buffers[1].size) * b
-    return Cost(read, m * n * c, 2 * m * n * k)
+    a, b, c, *_ = call.buffers
+    read = min(m * k, a.size) * a.dtype.itemsize + min(k * n, b.size) * b.dtype.itemsize
+    if call.epilogue:
+        return Cost(read, 0, 2 * m * n * k) + cost(call.epilogue)
+    return Cost(read, m * n * c.dtype.itemsize, 2 * m * n * k)
 
 
 def nest_cost(nest: Nest, call: Call) -> Cost:

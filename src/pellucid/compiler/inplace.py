@@ -43,6 +43,8 @@ def writes_over(
     if any(number > writer for number in users.get(old, ())) or len(groups[writer]) > 1:
         return False
     (call,) = groups[writer]
+    if call.epilogue and old not in call.buffers[:2]:
+        call = call.epilogue
     if not isinstance(call.kernel, Nest):
         return False
     if old not in call.buffers:

@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple, TypeAlias
 DType: TypeAlias = Literal["float32", "float64", "int32", "int64", "uint32", "bool"]
 Vector: TypeAlias = Literal["outer", "inner", "none"]
 
+DEEPEST = 512  # k, at most, for which a tile of a product is summed up in one go
+
 
 class Access(NamedTuple):
     """Where an element lies: buffer[offset + sum of strides * loop counters], in elements.
@@ -34,6 +36,7 @@ class Instruction(NamedTuple):
       modulo ``limits[k]``, which also keeps every access inside the buffer.
     - "constant": ``value``.
     - "counter": the loop counter of axis ``value`` (outer axes first), as an integer.
+    - "product": in the epilogue of a product of matrices, its element in this place.
 
     ``args`` number earlier values of the same nest: the instructions of the stages before, then the
     reductions of each stage as they come; see `Nest`.
@@ -113,6 +116,10 @@ class Gemm:
 
     ``a`` and ``b`` are (row stride, column stride) in elements, one of the two 1; c is row-major
     with row stride ``ldc``.
+
+    With an ``epilogue`` c is not written. The epilogue is a nest over (m, n), of one stage without
+    inner loops, whose body may ask for the "product", an element of c; it is run tile by tile. Its
+    buffers stand in the place of c. Then m, n > 1, and k is at most `DEEPEST`.
     """
 
     name: str
@@ -123,6 +130,7 @@ class Gemm:
     a: tuple[int, int]
     b: tuple[int, int]
     ldc: int
+    epilogue: Nest | None = None
 
 
 Kernel: TypeAlias = Nest | Gemm

@@ -22,17 +22,9 @@ from pellucid.compiler.kernels import (
     Store,
     Vector,
 )
+from pellucid.compiler.places import contiguous, place, sliced, stretched
 from pellucid.compiler.primitives import REDUCTIONS
-from pellucid.compiler.schedule import (
-    JOINS,
-    Group,
-    Schedule,
-    contiguous,
-    is_full,
-    place,
-    sliced,
-    stretched,
-)
+from pellucid.compiler.schedule import JOINS, Group, Schedule, is_full
 
 COSTLY = frozenset({"exp", "expm1", "log", "log1p", "tanh", "erf", "sin", "cos", "power", "sqrt",
                     "divide"})  # fmt: skip
@@ -54,6 +46,13 @@ class Call:
         """The offset of each buffer."""
         return self.offsets or (0,) * len(self.buffers)
 
+    @property
+    def epilogue(self) -> Call | None:
+        """The epilogue of a product, as a call by itself."""
+        if not isinstance(self.kernel, Gemm) or self.kernel.epilogue is None:
+            return None
+        return Call(self.kernel.epilogue, self.buffers[2:], self.starts[2:])
+
 
 def lower(plan: Schedule) -> tuple[list[list[Call]], dict[Node, None]]:
     """Return the kernels in order, and all nodes that need memory of their own.
@@ -65,32 +64,38 @@ def lower(plan: Schedule) -> tuple[list[list[Call]], dict[Node, None]]:
     for number, group in enumerate(plan.groups):
         node = next(iter(group.nodes))
         if node.op == "matmul":
-            calls.append(products(node, f"k{number}"))
+            calls.append(products(group, kept, f"k{number}"))
         elif node.op in JOINS:
             calls += ([call] for call in joined(node, f"k{number}"))
         elif node.op == "scatter_add":
             calls += ([call] for call in scatter(node, f"k{number}"))
         else:
-            calls.append([Loops(group, kept, f"k{number}").call()])
+            loops = Loops(group, kept, f"k{number}")
+            calls.append([Call(loops.nest(), tuple(loops.buffers))])
     return [found for found in calls if found], kept
 
 
-def products(node: Node, name: str) -> list[Call]:
+def products(group: Group, kept: dict[Node, None], name: str) -> list[Call]:
     """Return the products of two matrices, or of two stacks of them, one by one."""
+    node = next(iter(group.nodes))
     a, b = (place(x) for x in node.inputs)
     *batch, m, n = node.shape
     k = node.inputs[0].shape[-1]
     left = stretched(node.inputs[0].shape, a.strides, (*batch, m, k))
     right = stretched(node.inputs[1].shape, b.strides, (*batch, k, n))
+    loops = Loops(group, kept, name)
+    epilogue = loops.nest() if len(group.nodes) > 1 else None
+    written = loops.buffers if epilogue else [node]
     kernel = Gemm(
         name, kind(node), m, n, k,
-        unit(left[-2:], (m, k)), unit(right[-2:], (k, n)), n,
+        unit(left[-2:], (m, k)), unit(right[-2:], (k, n)), n, epilogue,
     )  # fmt: skip
     calls = []
     for number, index in enumerate(np.ndindex(*batch)):
         first = a.offset + sum(i * s for i, s in zip(index, left, strict=False))
         second = b.offset + sum(i * s for i, s in zip(index, right, strict=False))
-        calls.append(Call(kernel, (a.stored, b.stored, node), (first, second, number * m * n)))
+        rest = (number * m * n, *(0 for _ in written[1:]))
+        calls.append(Call(kernel, (a.stored, b.stored, *written), (first, second, *rest)))
     return calls
 
 
@@ -203,8 +208,8 @@ class Loops:
         self.buffers: list[Node] = []
         self.axes, self.split = order(group)
 
-    def call(self) -> Call:
-        """Return the kernel and its buffers."""
+    def nest(self) -> Nest:
+        """Return the kernel; its ``buffers`` are known then."""
         stage_of = self._stages()
         last = max(stage_of.values(), default=0)
         passes = []
@@ -216,8 +221,7 @@ class Loops:
             passes.append(stage)
         outer = tuple(self.group.domain[a] for a in self.axes[: self.split])
         vector: Vector = "inner" if self._along_rows() else "outer"
-        nest = Nest(self.name, tuple(map(kind, self.buffers)), outer, tuple(passes), vector)
-        return Call(nest, tuple(self.buffers))
+        return Nest(self.name, tuple(map(kind, self.buffers)), outer, tuple(passes), vector)
 
     def _along_rows(self) -> bool:
         """Whether the last axis of the domain is reduced, leaving out those of size 1."""
@@ -332,8 +336,9 @@ class Loops:
             return value(node.inputs[0])
         if node.op == "index":
             return self._load(node, node.shape, into, start, gather=value)
-        args = tuple(value(x) for x in node.inputs)
-        into.append(Instruction(node.op, args, kind(node)))
+        args = () if node.op == "matmul" else tuple(value(x) for x in node.inputs)
+        op = "product" if node.op == "matmul" else node.op
+        into.append(Instruction(op, args, kind(node)))
         return start + len(into) - 1
 
     def _load(

@@ -119,6 +119,8 @@ def written_state(program: Program) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def written(call: Call) -> Node:
     """Return a node that a kernel writes."""
+    if call.epilogue:
+        return written(call.epilogue)
     if isinstance(call.kernel, Gemm):
         return call.buffers[2]
     stores = [store for stage in call.kernel.stages for store in (*stage.stores, *stage.last)]

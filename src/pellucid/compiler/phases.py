@@ -145,7 +145,8 @@ def weight(call: Call) -> float:
     """Return about how many nanoseconds a call takes."""
     kernel = call.kernel
     if isinstance(kernel, Gemm):
-        return 2 * kernel.m * kernel.n * kernel.k / FLOPS
+        rest = weight(call.epilogue) if call.epilogue else 0.0
+        return 2 * kernel.m * kernel.n * kernel.k / FLOPS + rest
     turns = (prod((*kernel.outer, *s.inner)) * (len(s.body) + 1) for s in kernel.stages)
     return sum(turns) / ELEMENTS
 

@@ -16,6 +16,9 @@ from pellucid.arrays import NUMPY, Array
 
 Function = Callable[..., Any]
 
+# Functions of so many instructions that one vector of them keeps a processor busy.
+HEAVY = frozenset({"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "power"})
+
 OPERATORS: dict[str, Function] = {
     "add": operator.add,
     "subtract": operator.sub,

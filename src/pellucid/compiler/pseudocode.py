@@ -12,8 +12,8 @@ from typing import Any
 
 from pellucid.compiler.graph import Node
 from pellucid.compiler.kernels import Access, Gemm, Instruction, Nest, Reduction, Stage, Store
-from pellucid.compiler.llvm import gemm
 from pellucid.compiler.llvm.analysis import Analysis, lanes, vector_axis
+from pellucid.compiler.llvm.gemm_plan import planned
 from pellucid.compiler.llvm.target import Target
 from pellucid.compiler.lower import Call
 
@@ -34,7 +34,13 @@ LONG = 60  # characters of an expression that is better given a name
 def code(call: Call, names: Mapping[Node, str], target: Target) -> list[str]:
     """Return a kernel as lines of pseudo-code, buffers under the names of nodes."""
     if isinstance(call.kernel, Gemm):
-        return product(call.kernel, [names[node] for node in call.buffers], target)
+        lines = product(call.kernel, [names[node] for node in call.buffers], target)
+        if call.epilogue:
+            lines += [
+                "each finished while the next one is summed up:",
+                *code(call.epilogue, names, target),
+            ]
+        return lines
     return Loops(call.kernel, [names[node] for node in call.buffers], target).lines
 
 
@@ -42,10 +48,10 @@ def product(kernel: Gemm, buffers: Sequence[str], target: Target) -> list[str]:
     """Return a product of matrices in one line, and how it is cut in another."""
     m, n, k = kernel.m, kernel.n, kernel.k
     turned = [".T" if strides[1] != 1 else "" for strides in (kernel.a, kernel.b)]
-    a, b, c = buffers
+    a, b, c, *_ = buffers if kernel.epilogue is None else (*buffers[:2], "product")
     lines = [f"{c}[{m},{n}] = {a}{turned[0]}[{m},{k}] @ {b}{turned[1]}[{k},{n}]"]
     if n > 1:
-        plan = gemm.planned(kernel, target)
+        plan = planned(kernel, target)
         if plan.dots:
             return [*lines, f"each element as one sum of {plan.lanes} lanes"]
         packed = f", b packed in blocks of {plan.depth} rows" if plan.packed else ""
@@ -144,7 +150,7 @@ class Loops:
 
     def _is_inline(self, number: int, instruction: Instruction, text: str) -> bool:
         """Whether a value is written where it is used."""
-        if instruction.op in ("constant", "counter"):
+        if instruction.op in ("constant", "counter", "product"):
             return True
         return self.used[number] == [self.made[number]] and len(text) <= LONG
 
@@ -170,6 +176,8 @@ class Loops:
             return COUNTERS[int(instruction.value or 0)]
         if op == "load":
             return self._place(instruction)
+        if op == "product":
+            return f"product[{COUNTERS[0]}, {COUNTERS[1]}]"
         if op == "astype":
             return f"{instruction.dtype}({operands[0]})"
         if op in INFIX:

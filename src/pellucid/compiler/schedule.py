@@ -2,9 +2,10 @@
 
 Nodes are gathered into groups, each of which becomes one kernel. A group is a set of loops over a
 domain; elementwise nodes of that shape share them, and so do reductions over its last axes with
-what is computed from them: a softmax with its cross-entropy is one group. Products of matrices,
-gathers and scatters stand alone. What is used outside its group, or through another view, is
-stored; everything else lives in registers.
+what is computed from them: a softmax with its cross-entropy is one group. So are a product of
+matrices and the elementwise nodes that its result goes to, its epilogue: they are computed tile by
+tile, before the product is stored. Gathers and scatters stand alone. What is used outside its group, or through
+another view, is stored; everything else lives in registers.
 """
 
 from __future__ import annotations
@@ -12,45 +13,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from pellucid.arrays import Shape
 from pellucid.compiler.graph import Graph, Node, rebuilt, with_inputs
-from pellucid.compiler.primitives import ARRAY, ELEMENTWISE, REDUCTIONS, fill
+from pellucid.compiler.kernels import DEEPEST
+from pellucid.compiler.places import (
+    VIEWS,
+    UnsupportedError,
+    has_unit_stride,
+    is_view,
+    place,
+    reshaped,
+    stretched,
+)
+from pellucid.compiler.primitives import ARRAY, ELEMENTWISE, HEAVY, REDUCTIONS
 
-VIEWS = ("reshape", "permute_dims", "broadcast_to", "flip")
 DTYPES = frozenset(map(np.dtype, ("float32", "float64", "int32", "int64", "uint32", "bool")))
 JOINS = ("concat", "stack", "pad")
 PRODUCTS = 1024  # of matrices in one node: each is a call
 LONGEST = 96  # nodes in a group: beyond, registers would not do
-
-
-class UnsupportedError(TypeError):
-    """A graph for which no native code can be made yet; it says which node is the reason.
-
-    >>> import pellucid
-    >>> from pellucid import nn
-    >>> forward = pellucid.compile(nn.Conv1D(1, 2, 3))
-    >>> x = pellucid.ones((1, 8, 1))
-    >>> forward(x).shape  # NumPy computes it
-    (1, 6, 2)
-    >>> try:
-    ...     forward.explain(x)
-    ... except pellucid.UnsupportedError as error:
-    ...     print(error)
-    expected a function that compiles: no native code for conv yet ...
-    """
-
-
-@dataclass(frozen=True)
-class Place:
-    """How the elements of a node lie in what is stored of another: strides in elements."""
-
-    stored: Node
-    strides: tuple[int, ...]
-    offset: int = 0
+NEAR = 2 << 20  # bytes of a product with an epilogue, at most: larger ones had better be streamed
+LIGHT = 24  # nodes in an epilogue: its code is written once for each vector of a tile
 
 
 @dataclass
@@ -112,6 +97,7 @@ def schedule(graph: Graph) -> Schedule:
             for x in node.inputs:
                 readers.setdefault(x, set()).add(home[node])
     sink(graph, groups, home)
+    add_epilogues(groups, home)
     return Schedule(graph, tuple(g for g in groups if g.nodes), stored(graph, groups, home))
 
 
@@ -142,13 +128,6 @@ def with_copies(graph: Graph) -> Graph:
     return Graph(graph.inputs, outputs)
 
 
-def has_unit_stride(node: Node) -> bool:
-    """Whether a matrix has its rows or its columns in one piece."""
-    strides = place(node).strides[-2:]
-    steps = [s for s, n in zip(strides, node.shape[-2:], strict=True) if n > 1]
-    return all(steps) and (not steps or 1 in steps)
-
-
 def sink(graph: Graph, groups: list[Group], home: dict[Node, int]) -> None:
     """Move elementwise nodes to the group of their users, where they need not be stored.
 
@@ -177,6 +156,48 @@ def movable(node: Node, group: Group) -> bool:
     return not group.alone and node.shape == group.domain and len(group.nodes) < LONGEST
 
 
+def add_epilogues(groups: Sequence[Group], home: dict[Node, int]) -> None:
+    """Make products of matrices one with the loops that look at their results first.
+
+    The product moves to where the loops are: all that these read is there by then.
+    """
+    readers: dict[Node, list[int]] = {}  # the groups that look at a node, through views too
+    for number, group in enumerate(groups):
+        for x in dict.fromkeys(x for node in group.nodes for x in node.inputs):
+            readers.setdefault(place(x).stored, []).append(number)
+    for group in groups:
+        node = next(iter(group.nodes), None)
+        if node is None or node.op != "matmul" or node not in readers:
+            continue
+        target = readers[node][0]
+        if is_epilogue(groups[target], node):
+            groups[target].nodes = {node: None} | groups[target].nodes
+            groups[target].alone = True
+            group.nodes = {}
+            home[node] = target
+
+
+def is_epilogue(group: Group, product: Node) -> bool:
+    """Whether a group can be computed tile by tile along with its operand, a product.
+
+    Tiles are of several rows and columns of a sum that is taken in one go. Other operands must lie
+    along the rows, or be repeated there.
+    """
+    if group.alone or group.reduces or group.domain != product.shape or len(product.shape) != 2:
+        return False
+    light = len(group.nodes) <= LIGHT and not any(node.op in HEAVY for node in group.nodes)
+    k = product.inputs[0].shape[1]
+    near = product.size * product.dtype.itemsize <= NEAR
+    if not (light and near and 0 < k <= DEEPEST and min(product.shape) > 1):
+        return False
+    operands = {x for node in group.nodes for x in node.inputs} - {product, *group.nodes}
+    return all(
+        place(x).stored is not product
+        and stretched(x.shape, place(x).strides, group.domain)[1] in (0, 1)
+        for x in operands
+    )
+
+
 def check(node: Node) -> None:
     """Refuse what native code cannot be made for."""
     known = (
@@ -199,11 +220,6 @@ def check(node: Node) -> None:
         a, b = node.inputs
         if node.dtype.kind != "f" or prod(node.shape[:-2]) > PRODUCTS:
             raise UnsupportedError(f"no native code for {a.type} @ {b.type} yet ({node.line})")
-
-
-def is_view(node: Node) -> bool:
-    """Whether a node is nothing but another look at what its operand holds."""
-    return node.op in VIEWS or (node.op == "index" and ARRAY not in node.param("key"))
 
 
 def placed(
@@ -319,78 +335,3 @@ def stored(graph: Graph, groups: Sequence[Group], home: Mapping[Node, int]) -> d
                 if home[x] != number or is_view(x):
                     keep(x)
     return found
-
-
-def place(node: Node) -> Place:
-    """Return where the elements of a node lie, seen through views.
-
-    Raises:
-        UnsupportedError: a reshape of something that does not lie in one piece.
-    """
-    if not is_view(node):
-        return Place(node, contiguous(node.shape))
-    below = place(node.inputs[0])
-    before, after = node.inputs[0].shape, node.shape
-    if node.op == "permute_dims":
-        return Place(
-            below.stored, tuple(below.strides[a] for a in node.param("axes")), below.offset
-        )
-    if node.op == "index":
-        _, strides, offset = sliced(before, below.strides, node.param("key"))
-        return Place(below.stored, strides, below.offset + offset)
-    if node.op == "flip":
-        axis = node.param("axis")
-        axes = range(len(after)) if axis is None else np.atleast_1d(axis) % len(after)
-        key = tuple(("slice", None, None, -1 if a in axes else None) for a in range(len(after)))
-        _, strides, offset = sliced(before, below.strides, key)
-        return Place(below.stored, strides, below.offset + offset)
-    if node.op == "broadcast_to":
-        return Place(below.stored, stretched(before, below.strides, after), below.offset)
-    found = reshaped(before, below.strides, after)
-    if found is None:
-        raise UnsupportedError(
-            f"no native code for {node.op} of a transposed array yet ({node.line})"
-        )
-    return Place(below.stored, found, below.offset)
-
-
-def contiguous(shape: Shape) -> tuple[int, ...]:
-    """Return the strides of an array in row-major order."""
-    strides, step = [], 1
-    for n in reversed(shape):
-        strides.append(step if n != 1 else 0)
-        step *= n
-    return tuple(reversed(strides))
-
-
-def stretched(shape: Shape, strides: tuple[int, ...], to: Shape) -> tuple[int, ...]:
-    """Return strides with 0 where an axis is repeated."""
-    lead = len(to) - len(shape)
-    kept = (s if n == m else 0 for n, s, m in zip(shape, strides, to[lead:], strict=True))
-    return (*(0 for _ in range(lead)), *kept)
-
-
-def sliced(
-    shape: Shape, strides: tuple[int, ...], key: tuple[Any, ...]
-) -> tuple[Shape, tuple[int, ...], int]:
-    """Return shape, strides and offset of what a key of integers and slices picks out."""
-    base = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides)
-    if Ellipsis not in key:  # a single element must not be read: there is none
-        key = (*key, Ellipsis)
-    view = base[fill(key, ())]
-    offset = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    steps = tuple(0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True))
-    return view.shape, steps, offset
-
-
-def reshaped(shape: Shape, strides: tuple[int, ...], to: Shape) -> tuple[int, ...] | None:
-    """Return the strides of a reshaped view, or None where it would take a copy."""
-    base = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides)
-    if base.size == 0:
-        return contiguous(to)
-    view: Any = base.view()
-    try:
-        view.shape = to
-    except AttributeError:
-        return None
-    return tuple(0 if n == 1 else s for n, s in zip(to, view.strides, strict=True))

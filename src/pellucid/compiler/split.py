@@ -78,7 +78,7 @@ def columns(call: Call) -> list[Call]:
     if not isinstance(nest, Nest) or not nest.outer or is_whole(nest):
         return [call]
     axis, n = len(nest.outer) - 1, nest.outer[-1]
-    return [rows_of(call, nest, axis, *half) for half in ((0, n // 2), (n // 2, n))]
+    return [Call(*turns_of(nest, call, axis, *half)) for half in ((0, n // 2), (n // 2, n))]
 
 
 def is_half(call: Call, gemm: Gemm) -> bool:
@@ -103,7 +103,7 @@ def cut(call: Call, parts: int) -> Iterator[Call]:
         yield call
         return
     for start, stop in ranges(kernel.outer[axis], parts):
-        yield rows_of(call, kernel, axis, start, stop)
+        yield Call(*turns_of(kernel, call, axis, start, stop))
 
 
 def ranges(n: int, parts: int) -> list[tuple[int, int]]:
@@ -127,22 +127,40 @@ def scatters(stage: Stage) -> bool:
 
 def cut_gemm(call: Call, gemm: Gemm, parts: int) -> Iterator[Call]:
     """Return the parts of a product: some rows, or some columns where much of b would be packed."""
-    a, b, c = call.starts
     size = gemm.k * gemm.n * call.buffers[1].dtype.itemsize
-    if (size >= WIDE and gemm.n >= GRAIN * parts) or gemm.m < parts <= gemm.n:
-        for start, stop in ranges(gemm.n, parts):
-            part = replace(gemm, n=stop - start)
-            yield Call(part, call.buffers, (a, b + start * gemm.b[1], c + start))
-    elif gemm.m >= 2 * parts:  # a single row is summed up in another order
+    wide = size >= WIDE and gemm.n >= GRAIN * parts
+    # single rows and columns are left alone: they are summed up in another order
+    if gemm.m >= 2 * parts and not wide:
         for start, stop in ranges(gemm.m, parts):
-            part = replace(gemm, m=stop - start)
-            yield Call(part, call.buffers, (a + start * gemm.a[0], b, c + start * gemm.ldc))
+            yield side_of(call, gemm, 0, start, stop)
+    elif gemm.n >= 2 * parts:
+        for start, stop in ranges(gemm.n, parts):
+            yield side_of(call, gemm, 1, start, stop)
     else:
         yield call
 
 
-def rows_of(call: Call, nest: Nest, axis: int, start: int, stop: int) -> Call:
-    """Return a nest over some turns of one outer loop.
+def side_of(call: Call, gemm: Gemm, axis: int, start: int, stop: int) -> Call:
+    """Return a product of which some rows (axis 0) or columns (1) are computed."""
+    a, b, c = call.starts[0], call.starts[1], call.starts[2:]
+    if axis == 0:
+        part = replace(gemm, m=stop - start)
+        a += start * gemm.a[0]
+    else:
+        part = replace(gemm, n=stop - start)
+        b += start * gemm.b[1]
+    if call.epilogue and gemm.epilogue:
+        nest, _, c = turns_of(gemm.epilogue, call.epilogue, axis, start, stop)
+        part = replace(part, epilogue=nest)
+    else:
+        c = (c[0] + start * (gemm.ldc, 1)[axis],)
+    return Call(part, call.buffers, (a, b, *c))
+
+
+def turns_of(
+    nest: Nest, call: Call, axis: int, start: int, stop: int
+) -> tuple[Nest, tuple[Node, ...], tuple[int, ...]]:
+    """Return a call's nest over some turns of one outer loop, its buffers, and their offsets.
 
     Where all accesses to a buffer step alike, its pointer is moved: then parts of the same size
     share their code.
@@ -178,7 +196,7 @@ def rows_of(call: Call, nest: Nest, axis: int, start: int, stop: int) -> Call:
     offsets = tuple(
         offset + start * alike.get(buffer, 0) for buffer, offset in enumerate(call.starts)
     )
-    return Call(replace(nest, outer=outer, stages=stages), call.buffers, offsets)
+    return replace(nest, outer=outer, stages=stages), call.buffers, offsets
 
 
 class Span(NamedTuple):
@@ -231,10 +249,13 @@ def spans(call: Call) -> list[Span]:
     kernel, starts = call.kernel, call.starts
     if isinstance(kernel, Gemm):
         m, n, k = kernel.m, kernel.n, kernel.k
-        shapes = ((m, k), (k, n), (m, n))
-        strides = (kernel.a, kernel.b, (kernel.ldc, 1))
-        sides = enumerate(zip(call.buffers, starts, shapes, strides, strict=True))
-        return [span(*side, written=place == 2) for place, side in sides]
+        found = [
+            span(call.buffers[0], starts[0], (m, k), kernel.a, written=False),
+            span(call.buffers[1], starts[1], (k, n), kernel.b, written=False),
+        ]
+        if call.epilogue:
+            return [*found, *spans(call.epilogue)]
+        return [*found, span(call.buffers[2], starts[2], (m, n), (kernel.ldc, 1), written=True)]
     found = []
     for stage in kernel.stages:
         inside = (*kernel.outer, *stage.inner)

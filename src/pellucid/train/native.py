@@ -22,7 +22,7 @@ from pellucid.compiler.api import compile as compiled
 from pellucid.compiler.bound import Bound
 from pellucid.compiler.cells import settings
 from pellucid.compiler.llvm.target import unavailable
-from pellucid.compiler.schedule import UnsupportedError
+from pellucid.compiler.places import UnsupportedError
 from pellucid.compiler.trace import TraceError
 from pellucid.nn import Module
 from pellucid.train.batches import Batch, FromArrays, Source

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from pellucid.compiler.kernels import Access, DType, Instruction, Nest, Stage, Store
 from pellucid.compiler.llvm.builder import BYTES, Kind
-
-# Primitives of so many instructions that one vector of them keeps the processor busy.
-HEAVY = frozenset({"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "power"})
+from pellucid.compiler.primitives import HEAVY
 
 
 class Analysis:
@@ -81,6 +79,8 @@ class Analysis:
                     levels.append(loops)
             if instruction.op == "counter":
                 levels.append(int(instruction.value or 0) + 1)
+            if instruction.op == "product":
+                levels.append(loops)
             self.level[number] = max(levels)
             self.kind[number] = instruction.dtype
             self.instructions[number] = instruction

@@ -446,6 +446,16 @@ class Function:
         self._open(after)
         return new
 
+    def when(self, condition: Value, body: Callable[[], None]) -> None:
+        """Write ``body``, which defines nothing for later, to be run if the condition holds."""
+        label = self._label("when")
+        after = f"after.{label}"
+        self.effect(f"br i1 {condition.text}, label %{label}, label %{after}")
+        self._open(label)
+        body()
+        self.effect(f"br label %{after}")
+        self._open(after)
+
     def replace_if(self, condition: Value, x: Value, other: Callable[[], Value]) -> Value:
         """Return ``other()`` if the single condition holds, and x, already computed, if not."""
         before, label = self._block, self._label("rare")

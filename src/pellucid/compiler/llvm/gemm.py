@@ -9,6 +9,10 @@ lower and right edges are narrower tiles, with the surplus lanes masked: they ar
 written. The method is that of K. Goto and R. van de Geijn, "Anatomy of high-performance matrix
 multiplication", ACM TOMS 34 (2008).
 
+Where there is an epilogue, a finished tile goes to work space that stays in the nearest cache, and
+becomes what it is to be while the next tile is summed up, a vector at each turn: so divisions and
+roots, for which a processor has units of their own, cost little.
+
 Each element is one sum in ascending order of k, kept in its dtype; a product is added in a single
 rounding where the processor can. So c has the same bits however the matrices lie and however the
 product is cut into tiles, blocks, or smaller products. The exception is a product of one row (or
@@ -18,172 +22,82 @@ k = l, l + lanes, l + 2 lanes, ..., and the lanes are then added by halves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from itertools import product
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 from pellucid.compiler.kernels import Gemm
-from pellucid.compiler.llvm.builder import BYTES, FLOATS, Function, Kind, Value
-from pellucid.compiler.llvm.gemm_pack import SIDE, Index, blocks, each, pack, times
+from pellucid.compiler.llvm.builder import BYTES, Function, Kind, Value
+from pellucid.compiler.llvm.gemm_pack import Index, blocks, each, pack, plus, times
+from pellucid.compiler.llvm.gemm_plan import as_row, check, pieces, planned
+from pellucid.compiler.llvm.nest import Epilogue
 from pellucid.compiler.llvm.target import Target
 
-PARAMETERS: tuple[tuple[str, Kind], ...] = (
-    ("a", "pointer"),
-    ("b", "pointer"),
-    ("c", "pointer"),
-    ("workspace", "pointer"),
-)
-SMALL = 1 << 20  # bytes: rows of a b that is smaller are read where they lie
-DEPTH, HEIGHT, WIDTH = 512, 128, 512  # of a block: k; rows of a; columns of b
-UNROLL = 2
-
-# What a processor does in half a cycle: one multiplication-addition of vectors, a little less than
-# one load, and 12 bytes from the second-level cache. A sum can be added to again after 12 halves.
-LOAD, STREAM, LATENCY = 1.2, 12, 12
-TALLEST = 12  # rows of a tile: more only lengthen the code
+HEIGHT = 128  # rows of a in a block
 DOTS = 8  # sums that are taken at once where each is one of contiguous elements
-BODY = 0.05  # of the time is what a further shape of tile must save to be worth its code
+
+Place: TypeAlias = "tuple[Index, Index]"  # row and column
+Shape: TypeAlias = "tuple[int, int]"
+Meanwhile: TypeAlias = "Callable[[Value, int, int], None]"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How a product is cut.
+class Tile(NamedTuple):
+    """A tile of c at a place: where its rows of a and its columns of b begin, and how many k."""
 
-    Tiles are of ``rows`` by ``width`` columns; the inner loop takes ``unroll`` of k in a turn. If b
-    is packed, blocks of it have ``depth`` rows and at most ``columns``. With ``dots``, each element
-    is the sum of a vector instead.
-    """
-
-    lanes: int
-    rows: int
-    width: int
-    unroll: int
-    packed: bool
-    depth: int
-    columns: int
-    dots: bool
+    a: Value
+    b: Value
+    place: Place
+    depth: Index
+    shape: Shape
 
 
 def emit(gemm: Gemm, target: Target, *, internal: bool = False) -> str:
     """Return a product as one function in LLVM's language, with the declarations it needs.
 
-    The function is called ``gemm.name`` and takes pointers to a, b, c and the work space, which
-    may be anything if `workspace` is 0. c must not overlap the others. With ``internal`` it is
-    visible in its own module only. Raises ValueError for a product that means nothing.
+    The function is called ``gemm.name`` and takes pointers to a, b, c, or the epilogue's buffers,
+    and the work space, which may be anything if `workspace` is 0. What is written must not overlap
+    a and b. With ``internal`` it is visible in its own module only. Raises ValueError for a product
+    that means nothing.
     """
     return _Emitter(gemm, target, internal).text()
 
 
 def workspace(gemm: Gemm, target: Target) -> int:
     """Return how many bytes of work space the product's function needs."""
-    _check(gemm)
-    gemm = _as_row(gemm)
+    check(gemm)
+    gemm = as_row(gemm)
     plan = planned(gemm, target)
-    return BYTES[gemm.dtype] * plan.depth * min(plan.columns, gemm.n) if plan.packed else 0
-
-
-def planned(gemm: Gemm, target: Target) -> Plan:
-    """Return how a product is cut for a processor."""
-    lanes = target.vector_bytes // BYTES[gemm.dtype]
-    rows, vectors = _best_tile(gemm.m, -(-gemm.n // lanes), target)
-    width = vectors * lanes
-    in_rows = gemm.b[1] == 1
-    dots = gemm.m == 1 and gemm.a[1] == gemm.b[0] == 1 and (gemm.n == 1 or not in_rows)
-    small = gemm.k * gemm.n * BYTES[gemm.dtype] < SMALL or gemm.m <= rows
-    packed = not (dots or (in_rows and small))
-    unroll = 1 if gemm.k % UNROLL else UNROLL
-    depth = _depth(gemm.k) if packed else gemm.k
-    return Plan(lanes, rows, width, unroll, packed, depth, max(WIDTH // width, 1) * width, dots)
-
-
-def _as_row(gemm: Gemm) -> Gemm:
-    """Return the product that computes a contiguous column as a row: of b and a, transposed."""
-    if gemm.n != 1 or gemm.ldc != 1:
-        return gemm
-    a, b = gemm.b[::-1], gemm.a[::-1]
-    return replace(gemm, m=1, n=gemm.m, a=a, b=b, ldc=max(gemm.m, 1))
-
-
-def _depth(k: int) -> int:
-    """Return k if it is one block, or else the depth of blocks of about equal size."""
-    count = -(-k // DEPTH)
-    if count <= 1:
-        return k
-    depth = -(-k // (count * UNROLL)) * UNROLL
-    while 0 < k % depth < SIDE:  # the last block would be too shallow to pack
-        depth -= UNROLL
-    return depth
-
-
-@cache
-def _best_tile(m: int, vectors: int, target: Target) -> tuple[int, int]:
-    """Return the rows and vectors of the tile for ``m`` rows of so many vectors.
-
-    Its sums, one row of b and one element of a must fit the registers. Of those tiles it is the
-    one that takes the fewest halves of a cycle for one k, edges included; of equals, the one that
-    loads least.
-    """
-
-    def halves(r: int, v: int) -> float:
-        return max(r * v, LOAD * (r + v), LATENCY, v * target.vector_bytes / STREAM)
-
-    def price(tile: tuple[int, int]) -> tuple[float, float]:
-        r, v = tile
-        shapes = list(product(_pieces(m, r), _pieces(vectors, v)))
-        time = sum(rows // i * (columns // j) * halves(i, j) for (rows, i), (columns, j) in shapes)
-        return time * (1 + BODY * (len(shapes) - 1)), (r + v) / (r * v)
-
-    limit = target.registers
-    tiles = product(range(1, min(m, TALLEST) + 1), range(1, min(vectors, limit) + 1))
-    fitting = [(r, v) for r, v in tiles if (r + 1) * v + 1 <= limit]
-    return min(fitting, key=price, default=(1, 1))
-
-
-def _pieces(total: int, size: int) -> list[tuple[int, int]]:
-    """Return (how many, of what size at a time): those that ``size`` divides, and the rest."""
-    rest = total % size
-    return [piece for piece in ((total - rest, size), (rest, rest)) if piece[0]]
-
-
-def _check(gemm: Gemm) -> None:
-    """Refuse a product that means nothing."""
-    if gemm.dtype not in FLOATS:
-        raise ValueError(f"{gemm.name}: expected float32 or float64, got {gemm.dtype}")
-    if min(gemm.m, gemm.n, gemm.k) < 0:
-        raise ValueError(
-            f"{gemm.name}: expected sizes of at least 0, got {gemm.m=}, {gemm.n=}, {gemm.k=}"
-        )
-    if gemm.ldc < gemm.n:
-        raise ValueError(
-            f"{gemm.name}: expected at least {gemm.n} elements from row to row of c, got {gemm.ldc}"
-        )
-    for name, strides in (("a", gemm.a), ("b", gemm.b)):
-        if 1 not in strides:
-            raise ValueError(
-                f"{gemm.name}: expected rows or columns of {name} to be contiguous (a stride of "
-                f"1), got strides {strides}; copy it first"
-            )
+    panels = plan.depth * min(plan.columns, gemm.n) if plan.packed else 0
+    sums = plan.rows * plan.width if gemm.epilogue else 0
+    return BYTES[gemm.dtype] * (sums + panels)
 
 
 class _Emitter:
     """The generation of one product."""
 
     def __init__(self, gemm: Gemm, target: Target, internal: bool) -> None:
-        _check(gemm)
-        self.f = Function(gemm.name, PARAMETERS, fma=target.fma, internal=internal)
-        self.a, self.b, self.c, self.panels = self.f.parameters
-        self.gemm = _as_row(gemm)
+        check(gemm)
+        results = len(gemm.epilogue.buffers) if gemm.epilogue else 1
+        names = ["a", "b", *(f"c{i}" if i else "c" for i in range(results)), "workspace"]
+        parameters: list[tuple[str, Kind]] = [(name, "pointer") for name in names]
+        self.f = Function(gemm.name, parameters, fma=target.fma, internal=internal)
+        self.a, self.b, *written, self.panels = self.f.parameters
+        self.c = written[0]
+        self.epilogue = gemm.epilogue and Epilogue(gemm.epilogue, target, self.f, written)
+        self.gemm = as_row(gemm)
         if self.gemm is not gemm:
             self.a, self.b = self.b, self.a
         self.plan = planned(self.gemm, target)
+        self.sums = self.panels  # of a tile that waits for its epilogue
+        if self.epilogue:
+            self.panels = self._at(self.sums, self.plan.rows * self.plan.width)
 
     def text(self) -> str:
         gemm, plan = self.gemm, self.plan
         if not gemm.k or plan.depth < gemm.k:  # each block of k adds to c
             self._zeros()
         start = 0
-        for columns, width in _pieces(gemm.n, DOTS if plan.dots else plan.width):
+        for columns, width in pieces(gemm.n, DOTS if plan.dots else plan.width):
             if gemm.k and plan.dots:
                 each(self.f, columns, width, partial(self._dots, start, width))
             elif gemm.k:
@@ -218,10 +132,10 @@ class _Emitter:
                     pack(self.f, gemm, plan.lanes, block, self.panels, size, width)
                     block = self.panels
                 first = 0
-                for rows, height in _pieces(gemm.m, plan.rows):
+                for rows, height in pieces(gemm.m, plan.rows):
                     here = self._at(self.a, first * gemm.a[0], times(k, gemm.a[1]))
-                    there = self._at(self.c, first * gemm.ldc + start, j)
-                    self._rows(here, block, there, (rows, depth, columns), (height, width))
+                    corner = first, plus(j, start)
+                    self._rows(here, block, corner, (rows, depth, columns), (height, width))
                     first += rows
 
             blocks(self.f, gemm.k, plan.depth, below)
@@ -229,35 +143,110 @@ class _Emitter:
         blocks(self.f, columns, plan.columns // width * width if plan.packed else gemm.n, beside)
 
     def _rows(
-        self, a: Value, b: Value, c: Value, size: tuple[int, Index, Index], tile: tuple[int, int]
+        self, a: Value, b: Value, corner: Place, size: tuple[int, Index, Index], shape: Shape
     ) -> None:
-        """Write the product of some rows of a and a block of b: ``size`` is that of m, k and n."""
-        gemm, packed = self.gemm, self.plan.packed
+        """Write the product of some rows of a and a block of b: ``size`` is that of m, k and n.
+
+        ``corner`` is the place in c where it begins, ``shape`` that of a tile.
+        """
+        f, gemm = self.f, self.gemm
         rows, depth, columns = size
-        height, width = tile
+        height, width = shape
 
         def below(i: Index, rows: Index) -> None:
-            def panel(j: Index) -> None:
-                source = self._at(b, times(j, depth) if packed else j)
+            def tile(r: Index, j: Index) -> Tile:
+                here = self._at(a, times(i, gemm.a[0]), times(r, gemm.a[0]))
+                source = self._at(b, times(j, depth) if self.plan.packed else j)
+                place = plus(plus(i, r), corner[0]), plus(j, corner[1])
+                return Tile(here, source, place, depth, shape)
 
-                def one(r: Index) -> None:
-                    here = self._at(a, times(i, gemm.a[0]), times(r, gemm.a[0]))
-                    there = self._at(c, times(i, gemm.ldc), j, times(r, gemm.ldc))
-                    self._tile(here, source, there, depth, tile)
+            if self.epilogue:
+                self._in_turn(self.epilogue, rows, columns, tile)
+                return
+            each(
+                f, columns, width, lambda j: each(f, rows, height, lambda r: self._tile(tile(r, j)))
+            )
 
-                each(self.f, rows, height, one)
+        blocks(f, rows, max(1, HEIGHT // height) * height, below)
 
-            each(self.f, columns, width, panel)
-
-        blocks(self.f, rows, max(1, HEIGHT // height) * height, below)
-
-    def _tile(self, a: Value, b: Value, c: Value, depth: Index, tile: tuple[int, int]) -> None:
-        """Write one tile of c: its sums over ``depth`` of k stay in registers."""
+    def _tile(self, tile: Tile) -> None:
+        """Write one tile of c."""
         f, gemm, plan = self.f, self.gemm, self.plan
-        height, width = tile
+        row, column = tile.place
+        c = self._at(self.c, times(row, gemm.ldc), column)
+        places = [
+            (self._at(c, i * gemm.ldc + j), valid)
+            for i in range(tile.shape[0])
+            for j, valid in self._vectors(tile.shape[1])
+        ]
+        sums = None
+        if plan.depth < gemm.k:
+            sums = [f.load(place, gemm.dtype, plan.lanes, valid) for place, valid in places]
+        for x, (place, valid) in zip(self._sums(tile, sums), places, strict=True):
+            f.store(x, place, valid)
+
+    def _in_turn(
+        self,
+        epilogue: Epilogue,
+        rows: Index,
+        columns: Index,
+        tile_at: Callable[[Index, Index], Tile],
+    ) -> None:
+        """Write tiles one after the other, each of which is finished while the next is summed up.
+
+        So the processor has other work while it waits for divisions and roots, and for memory.
+        """
+        f, dtype, lanes = self.f, self.gemm.dtype, self.plan.lanes
+        height, width = tile_at(0, 0).shape
+        vectors = len(self._vectors(width))
+
+        def begin(tile: Tile, meanwhile: Meanwhile | None = None) -> None:
+            """Write the sums of a tile to memory."""
+            for number, x in enumerate(self._sums(tile, None, meanwhile)):
+                f.store(x, self._at(self.sums, number * lanes))
+
+        def finish(tile: Tile, i: Index, j: int, valid: int) -> None:
+            """Write what becomes of a vector of the sums."""
+            line = self._at(self.sums, times(i, vectors * lanes))
+            product = f.load(self._at(line, j), dtype, lanes)
+            epilogue.finish(product, valid, plus(i, tile.place[0]), plus(j, tile.place[1]))
+
+        def following(_: Value, last: list[Value]) -> list[Value]:
+            r, j = last
+            over = f.compare("greater_equal", r + height, rows)
+            place = f.select(over, 0, r + height), f.select(over, j + width, j)
+            begin(tile_at(*place), partial(finish, tile_at(r, j)))
+            return [*place]
+
+        def others() -> None:
+            zero = f.constant(0, "int64")
+            f.loop(rest, following, [zero, zero], step=height * width)
+
+        rest = plus(times(rows, columns), -height * width)
+        begin(tile_at(0, 0))
+        if isinstance(rest, Value):
+            f.when(rest > 0, others)
+        elif rest:
+            others()
+        last = tile_at(plus(rows, -height), plus(columns, -width))
+        for j, valid in self._vectors(width):
+            each(f, height, 1, partial(finish, last, j=j, valid=valid))
+
+    def _sums(
+        self,
+        tile: Tile,
+        sums: Sequence[Value] | None = None,
+        meanwhile: Meanwhile | None = None,
+    ) -> list[Value]:
+        """Write the sums of a tile, which stay in registers, from these on, or from 0.
+
+        ``meanwhile`` is written in between, for each vector of a tile: its row, its first column,
+        and how many of its lanes count.
+        """
+        f, gemm, plan = self.f, self.gemm, self.plan
+        height, width = tile.shape
         along = width if plan.packed else gemm.b[0]
-        vectors = [(j, min(plan.lanes, width - j)) for j in range(0, width, plan.lanes)]
-        places = [(i * gemm.ldc + j, valid) for i in range(height) for j, valid in vectors]
+        vectors = self._vectors(width)
 
         def turn(_: Value, held: Sequence[Value]) -> list[Value]:
             a, b, *sums = held
@@ -275,15 +264,28 @@ class _Emitter:
             following = self._at(a, plan.unroll * gemm.a[1]), self._at(b, plan.unroll * along)
             return [*map(self._settled, following), *sums]
 
-        if plan.depth < gemm.k:
-            sums = [
-                f.load(self._at(c, place), gemm.dtype, plan.lanes, valid) for place, valid in places
-            ]
-        else:
-            sums = [f.constant(0, gemm.dtype, plan.lanes)] * len(places)
-        _, _, *sums = f.loop(depth, turn, [a, b, *sums], step=plan.unroll)
-        for x, (place, valid) in zip(sums, places, strict=True):
-            f.store(x, self._at(c, place), valid)
+        if sums is None:
+            sums = [f.constant(0, gemm.dtype, plan.lanes)] * (height * len(vectors))
+        held, depth = [tile.a, tile.b, *sums], tile.depth
+        if meanwhile and isinstance(depth, int):
+            between = depth >= height * len(vectors) * plan.unroll  # a turn for each vector
+
+            def row(i: Value, held: list[Value]) -> list[Value]:
+                for j, valid in vectors:
+                    meanwhile(i, j, valid)
+                    held = turn(i, held) if between else held
+                return held
+
+            held = f.loop(height, row, held)
+            depth -= between * height * len(vectors) * plan.unroll
+        if depth != 0:
+            held = f.loop(depth, turn, held, step=plan.unroll)
+        return held[2:]
+
+    def _vectors(self, width: int) -> list[tuple[int, int]]:
+        """Return where each vector of a row so wide begins, and how many of its lanes count."""
+        lanes = self.plan.lanes
+        return [(j, min(lanes, width - j)) for j in range(0, width, lanes)]
 
     def _settled(self, pointer: Value) -> Value:
         """Return an address that LLVM takes as it is.

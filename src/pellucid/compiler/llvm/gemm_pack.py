@@ -137,6 +137,11 @@ def blocks(f: Function, total: int, size: int, body: Callable[[Index, Index], No
     each(f, total, size, block)
 
 
+def plus(a: Index, b: Index) -> Index:
+    """Return a sum without writing one with 0."""
+    return b if a == 0 else a if b == 0 else a + b
+
+
 def times(a: Index, b: Index) -> Index:
     """Return a product without writing one by 0 or 1."""
     if a == 0 or b == 0:

@@ -34,11 +34,12 @@ from pellucid.compiler.llvm.elementwise import (
     identity,
     power,
 )
+from pellucid.compiler.llvm.gemm_pack import Index, times
 from pellucid.compiler.llvm.target import Target
 from pellucid.errors import unknown
 
 SUPPORTED: frozenset[str] = frozenset({*PRIMITIVES, "power", "astype"})
-SOURCES = frozenset({"load", "constant", "counter"})
+SOURCES = frozenset({"load", "constant", "counter", "product"})
 
 
 def emit(nest: Nest, target: Target, *, internal: bool = False) -> str:
@@ -48,7 +49,13 @@ def emit(nest: Nest, target: Target, *, internal: bool = False) -> str:
     ``internal`` it is visible in its own module only. Raises ValueError or TypeError for a nest
     that means nothing.
     """
-    return _Emitter(nest, target, internal).text()
+    parameters: list[tuple[str, Kind]] = [
+        (f"b{number}", "pointer") for number in range(len(nest.buffers))
+    ]
+    f = Function(nest.name, parameters, fma=target.fma, internal=internal)
+    if 0 not in nest.outer:
+        _Emitter(nest, target, f, f.parameters).write()
+    return f.text()
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class _Scope:
 
     ``values`` by number; ``counters`` of the loops around, outer axes first; ``places``, the
     address of each access for them; the ``axis`` that is taken ``lanes`` elements at a time, of
-    which the first ``valid`` are there. Outside of a vector loop, ``lanes`` is 0.
+    which the first ``valid`` are there. Outside of a vector loop, ``lanes`` is 0. An epilogue is
+    for the vector ``product``.
     """
 
     values: dict[int, Value]
@@ -66,32 +74,29 @@ class _Scope:
     axis: int = -1
     lanes: int = 0
     valid: int = 0
+    product: Value | None = None
 
 
 class _Emitter:
-    """The generation of one nest."""
+    """The generation of one nest, whose buffers begin at these addresses."""
 
-    def __init__(self, nest: Nest, target: Target, internal: bool) -> None:
-        self.nest = nest
-        self.target = target
-        parameters: list[tuple[str, Kind]] = [
-            (f"b{number}", "pointer") for number in range(len(nest.buffers))
-        ]
-        self.f = Function(nest.name, parameters, fma=target.fma, internal=internal)
+    def __init__(self, nest: Nest, target: Target, f: Function, buffers: Sequence[Value]) -> None:
+        self.nest, self.target, self.f, self.buffers = nest, target, f, buffers
         self.depth = len(nest.outer)
         self.plan = Analysis(nest)
 
-    def text(self) -> str:
-        """Return the function."""
-        if 0 not in self.nest.outer:
-            places = {access: self._start(access) for access in self.plan.accesses()}
-            self._outer(_Scope({}, places))
-        return self.f.text()
+    def write(self) -> None:
+        """Write the loops."""
+        self._outer(_Scope({}, self._starts()))
 
-    def _start(self, access: Access) -> Value:
-        """Return the address of an access while all counters are 0."""
-        kind = self.nest.buffers[access.buffer]
-        return self.f.offset(self.f.parameters[access.buffer], access.offset, kind)
+    def _starts(self) -> dict[Access, Value]:
+        """Return the address of each access while all counters are 0."""
+        return {
+            access: self.f.offset(
+                self.buffers[access.buffer], access.offset, self.nest.buffers[access.buffer]
+            )
+            for access in self.plan.accesses()
+        }
 
     # Loops
 
@@ -233,6 +238,8 @@ class _Emitter:
                 value = self._counter(int(instruction.value or 0), instruction.dtype, scope)
             case "load":
                 value = self._load(instruction, scope)
+            case "product" if scope.product:
+                value = scope.product
             case "astype":
                 operand = scope.values[instruction.args[0]]
                 value = astype(self.f, operand, instruction.dtype)
@@ -345,6 +352,31 @@ class _Emitter:
         if index is not None:
             place = self.f.offset(place, self.f.extract(index, lane), kind)
         return place
+
+
+class Epilogue(_Emitter):
+    """The generation of a nest over the elements of a matrix, vector by vector."""
+
+    def finish(self, product: Value, valid: int, row: Index, column: Index) -> None:
+        """Write it for a vector of the matrix at a place, whose first lanes count."""
+        (stage,) = self.nest.stages
+        ((first, _, _),) = self.plan.first
+        scope = _Scope({}, self._corner(row, column), product=product)
+        for several in (0, product.lanes):  # of the rows, of the columns
+            self._compute(first, stage.body, len(scope.counters), scope)
+            scope = self._enter(scope, 0, several, valid)
+        self._compute(first, stage.body, self.depth, scope)
+        for store in stage.stores:
+            self._store(store, scope)
+
+    def _corner(self, row: Index, column: Index) -> dict[Access, Value]:
+        """Return the address of each access at a place."""
+        corner = {}
+        for access, place in self._starts().items():
+            kind, (down, along) = self.nest.buffers[access.buffer], access.strides
+            place = self.f.offset(place, times(row, down), kind)
+            corner[access] = self.f.offset(place, times(column, along), kind)
+        return corner
 
 
 def _combination(f: Function, op: str) -> Callable[[Value, Value], Value]:
