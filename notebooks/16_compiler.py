@@ -208,8 +208,8 @@ assert len(explanation.kernels) == 1
 #
 # ## 5. Loops
 #
-# Back to our layer. `explain` shows every stage. It is one kernel: the product, and bias and ReLU as
-# its **epilogue**. That is done block by block, while the numbers are still at hand.
+# Back to our layer. `explain` shows every stage. It is one kernel: the product, and bias and ReLU
+# as its **epilogue**. That is done block by block, while the numbers are still at hand.
 
 # %%
 explanation = compiled.explain(x, w, b)

@@ -4,8 +4,8 @@ Nodes are gathered into groups, each of which becomes one kernel. A group is a s
 domain; elementwise nodes of that shape share them, and so do reductions over its last axes with
 what is computed from them: a softmax with its cross-entropy is one group. So are a product of
 matrices and the elementwise nodes that its result goes to, its epilogue: they are computed tile by
-tile, before the product is stored. Gathers and scatters stand alone. What is used outside its group, or through
-another view, is stored; everything else lives in registers.
+tile, before the product is stored. Gathers and scatters stand alone. What is used outside its
+group, or through another view, is stored; everything else lives in registers.
 """
 
 from __future__ import annotations
