@@ -24,6 +24,7 @@ from pellucid.compiler.llvm.target import Target, compile_module, host
 from pellucid.compiler.lower import lower
 from pellucid.compiler.schedule import Schedule
 from pellucid.compiler.split import cut
+from pellucid.train.native import are_finite
 from support.products import LAYOUTS, NAN, TARGETS, Buffer, described, every_target
 
 # An epilogue over (m, n): y = max(product * x + bias, floor) and old += product where mask holds.
@@ -242,3 +243,19 @@ def test_parts_of_a_product_have_parts_of_its_epilogue() -> None:
         pieces = [piece.epilogue for piece in cut(call, parts)]
         assert sum(piece.kernel.outer[0] for piece in pieces if piece) == 64  # type: ignore[union-attr]
         assert len(pieces) == parts
+
+
+def test_an_update_stays_an_epilogue_if_its_result_is_looked_at_afterwards() -> None:
+    def update(x: Any, d: Any, w: Any) -> Any:
+        new = w - (x.T @ d) * 0.1
+        return new, are_finite([new])
+
+    arrays = [np.ones(shape, np.float32) for shape in ((8, 6), (8, 4), (6, 4))]
+    found = groups(update, *arrays)
+    assert found[0] == ["matmul", "multiply", "subtract", "isfinite"]
+    assert ["all"] in found
+    new, fine = pellucid.compile(update)(*arrays)
+    np.testing.assert_allclose(new.numpy(), np.full((6, 4), 0.2), rtol=1e-6)
+    assert fine
+    arrays[1][2, 3] = np.inf
+    assert not pellucid.compile(update)(*arrays)[1]

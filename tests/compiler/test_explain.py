@@ -57,9 +57,7 @@ def zeros(*shape: int, dtype: str = "float32") -> np.ndarray:
 
 
 def test_a_dense_layer_costs_what_is_counted_by_hand() -> None:
-    (layer,) = explained(
-        lambda x, w, b: x @ w + b, zeros(32, 64), zeros(64, 10), zeros(10)
-    ).kernels
+    (layer,) = explained(lambda x, w, b: x @ w + b, zeros(32, 64), zeros(64, 10), zeros(10)).kernels
     read, written, operations = (32 * 64 + 64 * 10 + 10) * 4, 32 * 10 * 4, 2 * 32 * 10 * 64 + 320
     assert layer.cost == Cost(read, written, operations)
     (product,) = explained(lambda x, w: x @ w, zeros(32, 64), zeros(64, 10)).kernels

@@ -97,6 +97,7 @@ def schedule(graph: Graph) -> Schedule:
             for x in node.inputs:
                 readers.setdefault(x, set()).add(home[node])
     sink(graph, groups, home)
+    groups = divided(groups, home)
     add_epilogues(groups, home)
     return Schedule(graph, tuple(g for g in groups if g.nodes), stored(graph, groups, home))
 
@@ -154,6 +155,30 @@ def sink(graph: Graph, groups: list[Group], home: dict[Node, int]) -> None:
 def movable(node: Node, group: Group) -> bool:
     """Whether a node may be computed in the loops of a later group instead of its own."""
     return not group.alone and node.shape == group.domain and len(group.nodes) < LONGEST
+
+
+def divided(groups: Sequence[Group], home: dict[Node, int]) -> list[Group]:
+    """Return the groups, with those as two that would be epilogues but for reductions at their end.
+
+    So an update stays one if it is asked afterwards whether all new numbers are finite.
+    """
+    found: list[Group] = []
+    for group in groups:
+        full = {node: None for node in group.nodes if is_full(node, group)}
+        rest = {node: None for node in group.nodes if node not in full}
+        first = Group(group.domain, len(group.domain), full)
+        ends = group.reduces and not any(x in rest for node in full for x in node.inputs)
+        operands = {x for node in full for x in node.inputs if x.op == "matmul"}
+        if ends and not group.alone and any(is_epilogue(first, x) for x in operands):
+            found += [first, Group(group.domain, group.kept, rest)]
+        else:
+            found.append(group)
+    for number, group in enumerate(found):
+        home.update(dict.fromkeys(group.nodes, number))
+    for node in home:
+        if is_view(node):
+            home[node] = home[node.inputs[0]]
+    return found
 
 
 def add_epilogues(groups: Sequence[Group], home: dict[Node, int]) -> None:
