@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import Seed, whole
 from pellucid.data.background import ahead
 from pellucid.data.characters import TextWindows
@@ -21,6 +22,7 @@ Transform: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any
 _ORDER, _CHANGE = 0, 1  # which of an epoch's random streams: the order of rows, the transforms
 
 
+@helpful
 class Loader:
     """Batches (x, y) of a source; each iteration over the loader is one epoch.
 

@@ -21,10 +21,11 @@ from itertools import pairwise
 from typing import Any
 
 from pellucid.arrays import namespace
+from pellucid.calls import Helpful
 from pellucid.optim.checks import Rate, at_least_0, is_number, positive, whole
 
 
-class Schedule:
+class Schedule(Helpful):
     """The base of schedules; each defines ``__call__(step)`` by its equation.
 
     >>> from pellucid.optim import schedules

@@ -86,7 +86,7 @@ class Intake:
         rows = len(whole.x)
         if wanted is not None and positive("batch_size", wanted) > rows:
             text = f"batch_size {wanted} is larger than the {rows} training examples; using {rows}"
-            warnings.warn(text, UserWarning, stacklevel=3)
+            warnings.warn(text, UserWarning, stacklevel=4)
         size = min(32 if wanted is None else int(wanted), rows)
         self._check_last(whole, size)
         return size

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from pellucid import nn, optim
 from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, as_tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
+from pellucid.calls import helpful
 from pellucid.compiler.threads import checked as checked_threads
+from pellucid.elsewhere import METHODS
 from pellucid.errors import ShapeError
 from pellucid.train import checkpoint, doctor, inputs, metrics, native, rules, saving
 from pellucid.train.batches import Batch, FromArrays, Source, groups, is_loader, parts, set_aside
@@ -31,6 +33,7 @@ from pellucid.train.training import Training, Work
 from pellucid.train.weights import ClassWeight, refuse_for_loaders
 
 
+@helpful
 class Model:
     """A network with what it takes to train it.
 
@@ -112,8 +115,17 @@ class Model:
         """Return what a copy takes over: not the compiled step, which belongs to this network."""
         return vars(self) | {"_program": None, "_forwards": {}}
 
+    if not TYPE_CHECKING:  # type checkers know which attributes there are
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where the methods are that models of other libraries have."""
+            hint = f"; {METHODS[name]}" if name in METHODS else ""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}{hint}"
+            raise AttributeError(message, name=name, obj=self)
+
     # training
 
+    @helpful
     def fit(
         self,
         x: Any,
@@ -285,6 +297,7 @@ class Model:
 
     # using it
 
+    @helpful
     def evaluate(
         self,
         x: Any,
@@ -311,6 +324,7 @@ class Model:
         whole = intake.weighted(intake.batch(x, y, sample_weight), class_weight)
         return self._score(FromArrays(whole, size), choice)
 
+    @helpful
     def predict(
         self,
         x: Any,
@@ -325,6 +339,7 @@ class Model:
         """
         return self._run(self.network, x, batch_size, compile)
 
+    @helpful
     def predict_proba(
         self,
         x: Any,
@@ -347,6 +362,7 @@ class Model:
             )
         return self._run(self._chances, x, batch_size, compile)
 
+    @helpful
     def predict_classes(
         self,
         x: Any,
