@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -61,6 +62,8 @@ class Model:
     ``preprocessing``, such as a fitted `data.Standardizer`, a `data.CharVocabulary` or a dictionary
     of them, which the model does not apply by itself; and ``metadata``, a dictionary of notes.
 
+    ``eager`` says why the last outputs, of `evaluate` or `predict`, were no native code.
+
     >>> import tempfile
     >>> from pellucid import data, nn, optim, train
     >>> blobs = data.split(data.blobs(400, centers=3, seed=1), test=0.25, seed=0)
@@ -108,6 +111,8 @@ class Model:
         self.metadata: dict[str, Any] = {}
         self._native: native.Compile = False
         self._threads = 1
+        self.eager = ""
+        self._told = False  # that outputs are computed eagerly
         self._program: native.NativeStep | None = None
         self._forwards: dict[Any, native.NativeForward] = {}
 
@@ -313,8 +318,9 @@ class Model:
         What x, y and the weights may be is what `fit` takes. The penalty is no part of it.
 
         Args:
-            compile: "auto" computes batches of ``batch_size`` as native programs where it can and
-                a shorter last one eagerly; True insists for all; False is always eager.
+            compile: "auto" computes batches of ``batch_size`` as native programs where it can (if
+                not, ``model.eager`` tells why) and a shorter last one eagerly; True insists for
+                all; False is always eager.
         """
         size, intake = positive("batch_size", batch_size), self._intake()
         choice = native.checked(compile)
@@ -529,8 +535,19 @@ class Model:
             stale = [known for known in self._forwards if known[1:] != key[1:]]
             for known in stale:
                 del self._forwards[known]
-            self._forwards[key] = native.NativeForward(function, self.network, self._threads)
+            self._forwards[key] = native.NativeForward(
+                function, self.network, self._threads, self._goes_on
+            )
+        self.eager = ""
         return self._forwards[key].batches(choice, size)
+
+    def _goes_on(self, reason: str, untraced: bool) -> None:
+        """Keep why outputs are computed eagerly; warn once of a function that cannot be traced."""
+        told = self._told or bool(self._program and self._program.eager)  # of training, that is
+        self.eager, self._told = reason, self._told or untraced
+        if untraced and not told:
+            text = f"outputs are computed without compiled code: {reason}"
+            warnings.warn(text, stacklevel=6)
 
     def _run(
         self,

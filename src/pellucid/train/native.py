@@ -31,6 +31,7 @@ from pellucid.train.tally import Scored
 
 Compile: TypeAlias = bool | Literal["auto"]
 SPAN = 0.2  # seconds of training between looks at Python, for Ctrl-C and the progress bar
+_REFUSED = "expected what compiles: "
 MOST = 1 << 26  # bytes of predictions that are kept meanwhile
 
 
@@ -208,12 +209,19 @@ class NativeForward:
         function: of a batch of examples, in evaluation mode.
         network: whose state it reads.
         threads: how many to use; by default one for each core.
+        tell: is given the reason, once a call of ``batches``, where there is no native code, and
+            whether the function cannot be traced.
     """
 
     def __init__(
-        self, function: Callable[[Tensor], Any], network: Module, threads: int | None
+        self,
+        function: Callable[[Tensor], Any],
+        network: Module,
+        threads: int | None,
+        tell: Callable[[str, bool], None] = lambda reason, untraced: None,
     ) -> None:
         self.function, self.program = function, compiled(function, network, threads=threads)
+        self.tell = tell
 
     def batches(self, choice: Compile, size: int) -> Callable[[Array], Array]:
         """Return what computes the output for examples.
@@ -228,10 +236,11 @@ class NativeForward:
             if choice is True or (choice == "auto" and len(x) == size and not helpless):
                 try:
                     return self._native(x)
-                except (TraceError, UnsupportedError):
+                except (TraceError, UnsupportedError) as error:
                     if choice is True:
                         raise
                     helpless = True
+                    self.tell(str(error).removeprefix(_REFUSED), isinstance(error, TraceError))
             return as_tensor(self.function(Tensor(x))).data
 
         return output
@@ -239,7 +248,7 @@ class NativeForward:
     def _native(self, x: Array) -> Array:
         bound = self.program.bound(x)
         if bound.traced.program is None:
-            raise UnsupportedError(f"expected what compiles: {bound.traced.reason}")
+            raise UnsupportedError(f"{_REFUSED}{bound.traced.reason}")
         result = bound.attempt(x)
         result.commit()
         return as_tensor(result.value).data
