@@ -40,7 +40,9 @@ class Intake:
 
     def examples(self, x: Any, name: str = "x") -> Array:
         """Return examples in the network's dtype, or say what is wrong with them."""
-        return inputs.examples(x, inputs.dtype_of(self.network), name)
+        examples = inputs.examples(x, inputs.dtype_of(self.network), name)
+        inputs.refuse_calls(self.network, examples, name)
+        return examples
 
     def batch(self, x: Any, y: Any, sample_weight: Any = None, name: str = "") -> Batch:
         """Return those of the examples that count, with targets as the loss takes them.
@@ -59,7 +61,7 @@ class Intake:
                 f"expected {name}x to be an array where there is y, got {type(x).__name__}; what "
                 "brings batches brings their y too, so leave y out"
             )
-        inputs.refuse_several(x, f"{name}x", y)
+        inputs.refuse_lists(x, f"{name}x", y)
         x = self.examples(x, f"{name}x")
         found = self._targeted(x, y, sample_weight, self._output(x), name)
         return _some(found, f"{name}sample_weight")
@@ -119,7 +121,7 @@ class Intake:
 
         def check(batch: Any, at: str) -> Batch:
             x, y, weight = parts(batch, at)
-            inputs.refuse_several(x, f"{at}: x", y)
+            inputs.refuse_lists(x, f"{at}: x", y)
             x = self.examples(x, f"{at}: x")
             if not shapes:
                 shapes.extend([x.shape[1:], self._output(x)])

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid import nn, optim
 from pellucid.arrays import Array, Shape, quiet
-from pellucid.autograd import Tensor, as_tensor, no_grad
+from pellucid.autograd import Tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.calls import helpful
 from pellucid.compiler.threads import checked as checked_threads
@@ -27,6 +27,7 @@ from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined, positive
 from pellucid.train.native import Compile
 from pellucid.train.progress import Verbose, progress
+from pellucid.train.several import Several, called
 from pellucid.train.step import Outcome, Step, loss_of
 from pellucid.train.summary import Summary, summarise
 from pellucid.train.tally import Scored, Tally
@@ -166,9 +167,11 @@ class Model:
         is the rate of an epoch's last update, where a schedule or a callback may change it.
 
         Args:
-            x: examples ``(N, ...)``; or, without y, what brings batches ``(x, y)`` or
-                ``(x, y, sample_weight)`` anew in every epoch: something with ``__iter__``, or a
-                function that returns an iterator.
+            x: examples ``(N, ...)``, or what brings batches. A network whose forward
+                takes several inputs is given a tuple of arrays, in the order of its arguments, or
+                a dictionary of arrays by argument, each with a row for every example. Without y,
+                x brings batches ``(x, y)`` or ``(x, y, sample_weight)`` anew in every epoch:
+                something with ``__iter__``, or a function that returns an iterator.
             y: one target an example, as the loss takes it.
             epochs: passes over the data.
             batch_size: examples a batch; 32 by default, and never more than there are.
@@ -343,7 +346,7 @@ class Model:
         x may also bring batches, of examples alone or as tuples with what `fit` takes. ``compile``
         is what `evaluate` takes.
         """
-        return self._run(self.network, x, batch_size, compile)
+        return self._run(self._output, x, batch_size, compile)
 
     @helpful
     def predict_proba(
@@ -498,18 +501,20 @@ class Model:
                 total = total + penalty(w)
             return total
 
+        if isinstance(batch.x, Several):
+            return gradcheck(lambda: objective(batch.x), parameters=self.network, **options)
         return gradcheck(objective, batch.x, parameters=self.network, **options)
 
     # how
 
     def _prediction(self, x: Any) -> Tensor:
         """Return what the loss takes: the logits, if the network ends in the loss's activation."""
-        x, ends_in = as_tensor(x), self.network.output_activation()
-        self.input_shape = x.shape[1:]
+        ends_in = self.network.output_activation()
         if self.loss.link is nn.Linear or not isinstance(ends_in, self.loss.link):
-            return self.network(x)
+            return self._output(x)
+        self._look_at(x)
         try:
-            return self.network.preactivation(x)
+            return called(self.network.preactivation, x)
         except ShapeError as error:
             self.network.locate(error)
             raise
@@ -521,6 +526,15 @@ class Model:
     def _intake(self) -> Intake:
         """Return what checks data against the network and the loss there are now."""
         return Intake(self.network, self.loss, self._prediction, self.metrics)
+
+    def _output(self, x: Any) -> Tensor:
+        """Return what the network makes of examples."""
+        self._look_at(x)
+        return called(self.network, x)
+
+    def _look_at(self, x: Any) -> None:
+        """Keep the shape of an example; several inputs have none that a summary could use."""
+        self.input_shape = None if isinstance(x, Several) else x.shape[1:]
 
     def _chances(self, x: Tensor) -> Tensor:
         """Return probabilities of what the loss takes."""
@@ -564,7 +578,7 @@ class Model:
         with in_mode(self.network, training=False), no_grad(), quiet():
             for part in examples:
                 outputs.append(forward(part))
-                self.input_shape = part.shape[1:]
+                self._look_at(part)
         return joined(outputs)
 
     def _score(self, source: Source, choice: Compile) -> dict[str, float]:
