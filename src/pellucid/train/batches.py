@@ -13,9 +13,9 @@ import numpy as np
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.data import Dataset, batch_indices, split_indices
+from pellucid.data.several import Several
 from pellucid.nn import Loss
 from pellucid.train.inputs import labels
-from pellucid.train.several import Several
 
 
 class Batch(NamedTuple):

@@ -10,9 +10,9 @@ import numpy as np
 from pellucid.arrays import Array, DType, Shape, quiet
 from pellucid.autograd import Tensor
 from pellucid.data import Dataset
+from pellucid.data.several import Several, are_several, arguments
 from pellucid.nn import Loss, Module
 from pellucid.nn.losses import check_weights
-from pellucid.train.several import Several, are_several, arguments
 
 
 def dtype_of(network: Module) -> DType:
@@ -65,24 +65,26 @@ def _array(x: Any, dtype: DType, name: str, axes: int) -> Array:
 
 
 def refuse_calls(network: Module, x: Any, name: str = "x") -> None:
-    """Refuse several inputs that a network's forward does not take.
+    """Refuse inputs, one or several, that a network's forward does not take.
 
     Raises:
         TypeError: says what it takes.
     """
-    if not isinstance(x, Several):
-        return
     takes, (given, named) = inspect.signature(network.forward), arguments(x)
     try:
         takes.bind(*given, **named)
     except TypeError as error:
         told = ", ".join(p.name for p in takes.parameters.values())
+        wanted = f"{name}: expected what {type(network).__name__}.forward({told}) takes, got"
+        if not isinstance(x, Several):
+            raise TypeError(
+                f"{wanted} one array ({error}); pass a tuple of arrays, or a dictionary by argument"
+            ) from None
         same = len(set(x.shape[1:])) == 1
         stack = "; if these are examples, put them into one array with np.stack(...)" * same
         raise TypeError(
-            f"{name}: expected what {type(network).__name__}.forward({told}) takes, got "
-            f"{len(x.arrays)} inputs of shapes {_shapes(x)} ({error}); let the forward of a "
-            f"module of yours take them, or put them side by side with np.concatenate{stack}"
+            f"{wanted} {len(x.arrays)} inputs of shapes {_shapes(x)} ({error}); let the forward of "
+            f"a module of yours take them, or put them side by side with np.concatenate{stack}"
         ) from None
 
 

@@ -40,9 +40,7 @@ class Intake:
 
     def examples(self, x: Any, name: str = "x") -> Array:
         """Return examples in the network's dtype, or say what is wrong with them."""
-        examples = inputs.examples(x, inputs.dtype_of(self.network), name)
-        inputs.refuse_calls(self.network, examples, name)
-        return examples
+        return inputs.examples(x, inputs.dtype_of(self.network), name)
 
     def batch(self, x: Any, y: Any, sample_weight: Any = None, name: str = "") -> Batch:
         """Return those of the examples that count, with targets as the loss takes them.
@@ -63,6 +61,7 @@ class Intake:
             )
         inputs.refuse_lists(x, f"{name}x", y)
         x = self.examples(x, f"{name}x")
+        inputs.refuse_calls(self.network, x, f"{name}x")
         found = self._targeted(x, y, sample_weight, self._output(x), name)
         return _some(found, f"{name}sample_weight")
 
@@ -124,6 +123,7 @@ class Intake:
             inputs.refuse_lists(x, f"{at}: x", y)
             x = self.examples(x, f"{at}: x")
             if not shapes:
+                inputs.refuse_calls(self.network, x, f"{at}: x")
                 shapes.extend([x.shape[1:], self._output(x)])
             if x.shape[1:] != shapes[0]:
                 raise ShapeError(
@@ -152,6 +152,7 @@ class Intake:
             batches = (batch[0] if isinstance(batch, tuple) else batch for batch in iter_batches(x))
             return (self.examples(x, f"batch {i}: x") for i, x in enumerate(batches, start=1))
         array = self.examples(x)
+        inputs.refuse_calls(self.network, array)
         return (array[rows] for rows in batch_indices(len(array), batch_size))
 
     def _targeted(self, x: Array, y: Any, sample_weight: Any, output: Shape, name: str) -> Batch:

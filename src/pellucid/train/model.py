@@ -18,6 +18,7 @@ from pellucid.autograd import Tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.calls import helpful
 from pellucid.compiler.threads import checked as checked_threads
+from pellucid.data.several import Several, called
 from pellucid.elsewhere import METHODS
 from pellucid.errors import ShapeError
 from pellucid.train import checkpoint, doctor, inputs, metrics, native, rules, saving
@@ -27,7 +28,6 @@ from pellucid.train.history import History
 from pellucid.train.intake import Intake, in_mode, joined, positive
 from pellucid.train.native import Compile
 from pellucid.train.progress import Verbose, progress
-from pellucid.train.several import Several, called
 from pellucid.train.step import Outcome, Step, loss_of
 from pellucid.train.summary import Summary, summarise
 from pellucid.train.tally import Scored, Tally

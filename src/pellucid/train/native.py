@@ -25,9 +25,9 @@ from pellucid.compiler.cells import settings
 from pellucid.compiler.llvm.target import unavailable
 from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.trace import TraceError
+from pellucid.data.several import put_together, taken_apart
 from pellucid.nn import Module
 from pellucid.train.batches import Batch, FromArrays, Source
-from pellucid.train.several import put_together, taken_apart
 from pellucid.train.step import Outcome, Step, loss_of
 from pellucid.train.tally import Scored
 

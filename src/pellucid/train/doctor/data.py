@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.arrays import Array
+from pellucid.data.several import Several
 from pellucid.nn import Embedding, Loss, Module
 from pellucid.nn.norm import Normalisation
 from pellucid.train.batches import Batch
 from pellucid.train.doctor.finding import Finding
 from pellucid.train.inputs import labels
-from pellucid.train.several import Several
 
 LARGE, SMALL = 20.0, 0.01  # root mean squares of a feature between which networks learn easily
 LARGE_TARGET = 100.0

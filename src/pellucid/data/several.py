@@ -69,6 +69,11 @@ def put_together(x: Any) -> Any:
     return Several(x) if isinstance(x, tuple | dict) else x
 
 
+def each(x: Any, function: Callable[[Any], Any]) -> Any:
+    """Return what a function makes of an array, or of each of several."""
+    return x.each(lambda array, name: function(array)) if isinstance(x, Several) else function(x)
+
+
 def arguments(x: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return examples as the arguments of a call, by position and by name."""
     parts = taken_apart(x)
@@ -79,8 +84,5 @@ def arguments(x: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def called(function: Callable[..., Tensor], x: Any) -> Tensor:
     """Return what a function of tensors makes of examples."""
-    tensors = (
-        x.each(lambda array, name: as_tensor(array)) if isinstance(x, Several) else as_tensor(x)
-    )
-    given, named = arguments(tensors)
+    given, named = arguments(each(x, as_tensor))
     return function(*given, **named)
