@@ -187,11 +187,16 @@ def test_a_mistake_in_a_constructor_is_told_of_the_constructor_that_it_calls() -
 
 def test_any_name_goes_where_any_name_is_taken() -> None:
     @helpful
-    def free(x: int, **others: int) -> int:
+    def free(x: int, **others: dict[str, int]) -> int:
         return x
 
-    assert free(1, y=2) == 1
-    assert "missing a required argument: 'x'" in said(lambda: free(y=2))  # type: ignore[call-arg]
+    @helpful
+    def unknown(x: int, **others: NotImported) -> int:  # type: ignore[name-defined]  # noqa: F821
+        return x
+
+    assert free(1, y={}) == 1
+    for function in (free, unknown):
+        assert "missing a required argument: 'x'" in said(lambda f=function: f(y={}))
 
 
 def test_signatures_and_documentation_stay_visible() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import wraps
 from inspect import Parameter, Signature, signature, unwrap
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from pellucid.elsewhere import ADVICE, ARGUMENTS
 
@@ -93,12 +93,19 @@ def _spelled_out(function: Callable[..., Any]) -> Signature:
     takes = signature(function)
     parameters = list(takes.parameters.values())
     if parameters and parameters[-1].kind is Parameter.VAR_KEYWORD:
-        unpacked = get_args(get_type_hints(function).get(parameters[-1].name))
-        if unpacked:
-            common = get_type_hints(unpacked[0])
-            by_name = [Parameter(n, Parameter.KEYWORD_ONLY, default=None) for n in common]
-            parameters[-1:] = by_name
+        hint = _hints(function).get(parameters[-1].name)
+        if get_origin(hint) is Unpack:
+            common = get_args(hint)[0].__annotations__
+            parameters[-1:] = [Parameter(n, Parameter.KEYWORD_ONLY, default=None) for n in common]
     return takes.replace(parameters=parameters)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of arguments, where all their names stand for something now."""
+    try:
+        return get_type_hints(function)
+    except NameError:  # one that is imported for type checkers only
+        return {}
 
 
 def _title(function: Callable[..., Any], given: Given) -> str:

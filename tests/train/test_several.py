@@ -140,6 +140,9 @@ def test_a_loader_refuses_inputs_of_other_lengths() -> None:
     ragged = [((LEFT[i, : 2 + i], RIGHT[i]), Y[i]) for i in range(2)]
     with pytest.raises(ValueError, match=r"every x\[0\] to have one shape"):
         list(data.Loader(ragged))
+    unlike = [({"left": LEFT[0], "right": RIGHT[0]}, 0), ({"left": LEFT[1]}, 1)]
+    with pytest.raises(ValueError, match=r"inputs \['left', 'right'\], got one with \['left'\]"):
+        list(data.Loader(unlike, shuffle=False))
 
 
 def test_examples_of_weight_0_are_left_out_of_every_input() -> None:

@@ -308,6 +308,11 @@ def _is_of_several(example: Any) -> bool:
 def _inputs(examples: Sequence[Any]) -> Any:
     """Return each input of some examples as one array, in the tuple or dictionary of the first."""
     parts = [put_together(example).named() for example in examples]
+    if unlike := [list(part) for part in parts if part.keys() != parts[0].keys()]:
+        raise ValueError(
+            f"source: expected every example to have the inputs {list(parts[0])}, got one with "
+            f"{unlike[0]}; return the same ones for every row"
+        )
     stacked = put_together(examples[0]).each(
         lambda _, name: _one_array([part[name] for part in parts], f"x[{name}]")
     )

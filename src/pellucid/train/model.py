@@ -167,11 +167,11 @@ class Model:
         is the rate of an epoch's last update, where a schedule or a callback may change it.
 
         Args:
-            x: examples ``(N, ...)``, or what brings batches. A network whose forward
-                takes several inputs is given a tuple of arrays, in the order of its arguments, or
-                a dictionary of arrays by argument, each with a row for every example. Without y,
-                x brings batches ``(x, y)`` or ``(x, y, sample_weight)`` anew in every epoch:
-                something with ``__iter__``, or a function that returns an iterator.
+            x: examples ``(N, ...)``. A network whose forward takes several inputs is given a tuple
+                of arrays, in the order of its arguments, or a dictionary of arrays by argument,
+                each with a row for every example. Without y, what brings batches ``(x, y)`` or
+                ``(x, y, sample_weight)`` anew in every epoch: something with ``__iter__``, or a
+                function that returns an iterator.
             y: one target an example, as the loss takes it.
             epochs: passes over the data.
             batch_size: examples a batch; 32 by default, and never more than there are.
