@@ -18,7 +18,7 @@ import numpy as np
 from pellucid import data, nn, no_grad, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/gpt")
+OUT = Path("runs/examples/gpt")
 TARGET = 1.85  # cross-entropy a character, on the last tenth of the text
 CHARACTERS = 65  # different ones in the text
 LENGTH = 64  # characters that it sees

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/digits")
+OUT = Path("runs/examples/digits")
 TARGET = 0.97  # test accuracy
 BATCH, RATE = 32, 0.001
 

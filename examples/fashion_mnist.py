@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/fashion")
+OUT = Path("runs/examples/fashion")
 TARGET = 0.87  # test accuracy
 
 

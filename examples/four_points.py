@@ -14,7 +14,7 @@ from pathlib import Path
 from pellucid import scalar, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/points")
+OUT = Path("runs/examples/points")
 TARGET = 0.01  # mean squared error
 X = [[1.0, 2.0, -0.5], [-1.0, 0.5, 2.0], [0.5, -1.5, 1.0], [2.0, 0.0, -1.0]]
 Y = [1.0, -1.0, -1.0, 1.0]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/mnist")
+OUT = Path("runs/examples/mnist")
 TARGET = 0.975  # test accuracy
 
 

@@ -15,7 +15,7 @@ import pellucid
 from pellucid import data, interop, scalar, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/moons")
+OUT = Path("runs/examples/moons")
 TARGET = 1.0  # accuracy on the 100 points
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from pellucid import data, nn, no_grad, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/names")
+OUT = Path("runs/examples/names")
 TARGET = 2.12  # cross-entropy a character, on names that were held back
 CHARACTERS = "\nabcdefghijklmnopqrstuvwxyz"  # a line end begins a name, and ends it
 LENGTH = 16  # of the windows

@@ -14,7 +14,7 @@ from pathlib import Path
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/regression")
+OUT = Path("runs/examples/regression")
 TARGET = 1e-3  # mean squared error against the sine itself
 NOISE = 0.1  # standard deviation of the error in the training targets, whose square is 0.01
 

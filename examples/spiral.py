@@ -14,7 +14,7 @@ from pathlib import Path
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/spiral")
+OUT = Path("runs/examples/spiral")
 TARGET = 0.98  # test accuracy; the arms meet in the origin, so the last points are anybody's
 
 

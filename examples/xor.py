@@ -14,7 +14,7 @@ from pathlib import Path
 from pellucid import data, nn, optim, train, viz
 from pellucid.files import write_text
 
-OUT = Path("runs/xor")
+OUT = Path("runs/examples/xor")
 TARGET = 1.0  # accuracy on the truth table
 
 

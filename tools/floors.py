@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 PACKAGE = "pellucid"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("tree", "errors", "files", "registry", "version", "figures"),
+    ("tree", "elsewhere", "errors", "calls", "files", "registry", "version", "figures"),
     ("arrays",),
     ("ops",),
     ("autograd",),

@@ -1,6 +1,6 @@
 """Print the table of what the examples reached, from the files they wrote.
 
-Each example writes ``runs/NAME/results.json``:
+Each example writes ``runs/examples/NAME/results.json``:
 
     {"task": "8x8 digits", "network": "64-128-10", "parameters": 9610, "epochs": 20, "seed": 0,
      "metric": "test accuracy", "value": 0.978, "seconds": 0.9,
@@ -8,7 +8,7 @@ Each example writes ``runs/NAME/results.json``:
 
 ``peer`` is there when the same network was also trained by another library.
 
-    python tools/results.py [--runs runs] [NAME ...]
+    python tools/results.py [--runs runs/examples] [NAME ...]
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table; the exit status is 1 where a result is missing."""
     parser = argparse.ArgumentParser(description="print what the examples reached")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/examples"))
     options = parser.parse_args(arguments)
     results: dict[str, dict[str, Any]] = {}
     problems = []

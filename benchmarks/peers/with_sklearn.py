@@ -32,7 +32,7 @@ def network(case: Case) -> Run:
         shuffle=bool(case.rows),
         random_state=0,
         n_iter_no_change=ENDLESS,
-        warm_start=True,
+        warm_start=bool(case.rows),  # for steps it would want all classes in every batch
     )
     x, y = case.data()
 

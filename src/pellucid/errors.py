@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pellucid.elsewhere import CHOICES
+
 
 class ShapeError(ValueError):
     """A shape that an operation or a layer cannot take.
@@ -66,38 +68,6 @@ class AnomalyError(FloatingPointError):
         self.anomaly = anomaly
 
 
-ELSEWHERE = {  # names that other libraries have for what is here
-    "categorical_crossentropy": "cross_entropy",
-    "sparse_categorical_crossentropy": "cross_entropy",
-    "softmax_cross_entropy": "cross_entropy",
-    "nll": "cross_entropy",
-    "log_loss": "cross_entropy",
-    "binary_crossentropy": "bce",
-    "binary_cross_entropy": "bce",
-    "bce_with_logits": "bce",
-    "mean_squared_error": "mse",
-    "l2": "mse",
-    "mean_absolute_error": "mae",
-    "l1": "mae",
-    "smooth_l1": "huber",
-    "kl_div": "kl",
-    "kl_divergence": "kl",
-    "swish": "silu",
-    "logistic": "sigmoid",
-    "identity": "linear",
-    "leaky-relu": "leaky_relu",
-    "acc": "accuracy",
-    "r2_score": "r2",
-    "f1_score": "f1",
-    "precision_score": "precision",
-    "recall_score": "recall",
-    "accuracy_score": "accuracy",
-    "roc_auc_score": "roc_auc",
-    "auc": "roc_auc",
-    "root_mean_squared_error": "rmse",
-}
-
-
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """Return the error for a name that is none of the known ones, with the likely meant one.
 
@@ -106,7 +76,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """
     names = sorted(known)
     word = str(name).lower()
-    alias = ELSEWHERE.get(word, word)
+    alias = CHOICES.get(word, word)
     close = [alias] if alias in names else get_close_matches(word, names, n=1)
     meant = f"{name.__name__}()" if isinstance(name, type) else repr(close[0]) if close else ""
     hint = f"; did you mean {meant}?" if meant else ""

@@ -45,6 +45,11 @@ def test_steps_are_the_same_everywhere(peer: str) -> None:
     assert losses(peer) == pytest.approx(losses("pellucid, eager"), rel=TOLERANCE)
 
 
+def test_scikit_learn_makes_the_same_steps_on_a_batch_without_some_classes() -> None:
+    few = replace(CASE, batch=2)
+    assert losses("scikit-learn", few) == pytest.approx(losses("NumPy by hand", few), rel=TOLERANCE)
+
+
 @pytest.mark.torch
 def test_steps_are_the_same_in_pytorch() -> None:
     pytest.importorskip("torch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,26 @@ def test_both_are_shown_and_written(command: Command) -> None:
         assert written[name]["epochs"] == 20
         assert written[name]["test accuracy"] > 0.9
         assert written[name]["seconds"] > 0
+        losses = written["losses"][name]
+        assert len(losses) == 20
+        assert losses[-1] < losses[0]
+    page = Path("runs/blobs/report.html").read_text(encoding="utf-8")
+    (section,) = re.findall(r"<h2>Comparison</h2>\n(.*)", page)
+    assert re.findall(r"<th>([a-z-]+)</th><td>99</td><td>20</td>", section) == [
+        "pellucid",
+        "scikit-learn",
+    ]
+    assert ended.out.count("report.html") == 1
+    assert not Path("runs/blobs/comparison.png").exists()
+
+
+def test_the_losses_of_both_are_drawn(command: Command) -> None:
+    ended = command("train", "moons", "--compare", "sklearn", "--epochs", "3")
+    assert "comparison.png" in ended.out
+    assert Path("runs/moons/comparison.png").is_file()
+    page = Path("runs/moons/report.html").read_text(encoding="utf-8")
+    assert "Training loss by epoch, beside the other library&#x27;s" in page
+    assert "one output for two classes" in page
 
 
 def test_the_rows_and_settings_are_the_same(command: Command, given: dict[str, Any]) -> None:
@@ -94,6 +115,26 @@ def test_regression(command: Command, houses: Path, optimizer: str) -> None:
         assert written[name]["test R2"] > 0.9  # in the unit of the data, so both were scaled back
 
 
+def test_its_loss_is_brought_to_ours(
+    command: Command, houses: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scikit-learn's is half the squared error; at so small a rate nothing moves meanwhile."""
+    seen = []
+
+    class Noted(neural_network.MLPRegressor):  # type: ignore[misc, name-defined]
+        def fit(self, x: Any, y: Any) -> Any:
+            super().fit(x, y)
+            seen.append(float(np.mean((self.predict(x) - y) ** 2)))
+            return self
+
+    monkeypatch.setattr(neural_network, "MLPRegressor", Noted)
+    command(
+        "train", str(houses), "--task", "regression", "--compare", "sklearn", "--no-plots",
+        "--epochs", "1", "--lr", "1e-12",
+    )  # fmt: skip
+    assert read("runs/houses/comparison.json")["losses"]["scikit-learn"] == pytest.approx(seen)
+
+
 def test_its_failure_comes_after_our_results(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,3 +146,4 @@ def test_its_failure_comes_after_our_results(
     assert ended.status == 1
     assert "scikit-learn's network failed: non-finite weights" in ended.err
     assert Path("runs/blobs/report.json").is_file()
+    assert "Comparison" not in Path("runs/blobs/report.html").read_text(encoding="utf-8")

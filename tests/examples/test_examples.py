@@ -45,12 +45,19 @@ PICTURES = {
 def run(name: str, *words: str) -> dict[str, object]:
     """Run an example in the current folder and return its results."""
     parameters.load(EXAMPLES / f"{name}.py").main(words)
-    return results.read(FOLDERS[name], Path("runs"))
+    return results.read(FOLDERS[name], Path("runs/examples"))
 
 
 def test_every_example_is_tried() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == FOLDERS.keys() | TALKS
     assert set(results.NAMES) == set(FOLDERS.values())
+
+
+def test_no_example_writes_where_a_command_does() -> None:
+    """`pellucid train spiral`, and `make train`, write to runs/NAME."""
+    folders = [parameters.load(EXAMPLES / f"{name}.py").OUT for name in FOLDERS]
+    assert {str(folder.parent) for folder in folders} == {str(Path("runs/examples"))}
+    assert len(set(folders)) == len(folders)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -74,7 +81,7 @@ def test_in_short(
     assert f"parameters: {count:,}" in printed
     images = {"confusion_matrix.png", "predictions.png"}
     wanted = {"results.json", "training_curves.png"} | PICTURES.get(name, images)
-    assert {path.name for path in Path("runs", FOLDERS[name]).iterdir()} == wanted
+    assert {path.name for path in Path("runs/examples", FOLDERS[name]).iterdir()} == wanted
 
 
 @pytest.mark.skipif(
@@ -143,7 +150,7 @@ def test_digits_are_compared_with_the_same_network(
     monkeypatch.chdir(tmp_path)
     written = run("digits", "--compare", "sklearn")
     assert written["value"] >= written["target"]  # type: ignore[operator]
-    peer = json.loads(Path("runs/digits/results.json").read_text())["peer"]
+    peer = json.loads(Path("runs/examples/digits/results.json").read_text())["peer"]
     assert peer["parameters"] == written["parameters"] == 17_226
     assert peer["value"] > 0.95
     assert "scikit-learn" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Forty-one wrong programs: docs/errors.md shows the message of each, and each message helps."""
+"""Forty-two wrong programs: docs/errors.md shows the message of each, and each message helps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import errors_page
-from pellucid.errors import ELSEWHERE, unknown
+from pellucid.elsewhere import CHOICES
+from pellucid.errors import unknown
 from pellucid.nn import ACTIVATIONS, LOSSES
 from pellucid.train import metrics
 
@@ -16,8 +17,8 @@ TEXT = errors_page.PAGE.read_text(encoding="utf-8")
 PROGRAMS = errors_page.programs(TEXT)
 
 
-def test_there_are_forty_one_programs_numbered_in_order() -> None:
-    assert [int(title.split(".")[0]) for title in PROGRAMS] == list(range(1, 42))
+def test_there_are_forty_two_programs_numbered_in_order() -> None:
+    assert [int(title.split(".")[0]) for title in PROGRAMS] == list(range(1, 43))
 
 
 @pytest.mark.parametrize("title", PROGRAMS)
@@ -54,14 +55,14 @@ def test_a_program_without_an_error_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["binary_crossentropy", "mean_squared_error", "l1", "kl_div"])
 def test_what_other_libraries_call_a_loss_is_understood(name: str) -> None:
-    assert f"did you mean {ELSEWHERE[name]!r}?" in str(unknown("loss", name, LOSSES))
-    assert ELSEWHERE[name] in LOSSES
+    assert f"did you mean {CHOICES[name]!r}?" in str(unknown("loss", name, LOSSES))
+    assert CHOICES[name] in LOSSES
 
 
 def test_every_name_that_is_suggested_is_known() -> None:
-    assert set(ELSEWHERE.values()) <= {*LOSSES, *ACTIVATIONS, *metrics.__all__}
+    assert set(CHOICES.values()) <= {*LOSSES, *ACTIVATIONS, *metrics.__all__}
     for metric in ("acc", "r2_score", "auc"):
-        with pytest.raises(ValueError, match=f"did you mean '{ELSEWHERE[metric]}'"):
+        with pytest.raises(ValueError, match=f"did you mean '{CHOICES[metric]}'"):
             metrics.get(metric)
 
 

@@ -417,28 +417,38 @@ def test_predicting_refuses_the_same_examples(use: str, name: str) -> None:
 
 STEPS = np.ones((6, 4, 2))
 SEVERAL: dict[str, Any] = {
-    "lengths": (STEPS, np.full(6, 4)),
-    "one shape": (STEPS, STEPS),
-    "a list": [STEPS, STEPS[:, 0], STEPS],
-    "tensors": (Tensor(STEPS), Tensor(STEPS[:, 0])),
-    "by name": {"sequence": STEPS, "lengths": np.full(6, 4)},
+    "lengths": ((STEPS, np.full(6, 4)), r"got 2 inputs of shapes \(6, 4, 2\), \(6,\) "),
+    "one shape": ((STEPS, STEPS), r"got 2 inputs .* with np.stack"),
+    "tensors": ((Tensor(STEPS), Tensor(STEPS[:, 0])), "got 2 inputs of shapes"),
+    "by name": (
+        {"sequence": STEPS, "steps": np.full(6, 4)},
+        r"got 2 inputs of shapes sequence: .*, steps: \(6,",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", SEVERAL)
-def test_several_inputs_are_refused_with_what_to_do(name: str) -> None:
-    x, y = SEVERAL[name], np.ones((6, 1))
+def test_several_inputs_are_refused_where_the_network_takes_one(name: str) -> None:
+    (x, said), y = SEVERAL[name], np.ones((6, 1))
     model = Model(nn.Sequential(nn.Flatten(), nn.Dense(8, 1), rng=0), "mse")
-    match = r"x: expected one array of examples, got (2|3) inputs .*side by side.*forward"
+    match = r"x: expected what Sequential.forward\(x\) takes, " + said
     refused(model, x, y, TypeError, match)
     with pytest.raises(TypeError, match="batch 1 of the loader: " + match):
         model.fit([(x, y)], verbose=False)
     refused(model, STEPS, y, TypeError, "validation " + match, validation_data=(x, y))
     with pytest.raises(TypeError, match=match):
         model.evaluate(x, y)
-    if name != "one shape":  # without y that is two examples
-        with pytest.raises(TypeError, match=match):
-            model.predict(x)
+    with pytest.raises(TypeError, match=match):
+        model.predict(x)
+
+
+def test_a_list_of_inputs_is_refused_since_a_tuple_is_meant() -> None:
+    x, y = [STEPS, STEPS[:, 0], STEPS], np.ones((6, 1))
+    model = Model(nn.Sequential(nn.Flatten(), nn.Dense(8, 1), rng=0), "mse")
+    match = r"x: expected one array .*, or several inputs in a tuple, got a list of 3 .* tuple\(x\)"
+    refused(model, x, y, TypeError, match)
+    with pytest.raises(TypeError, match=match):
+        model.predict(x)
 
 
 def test_images_of_several_widths_are_no_inputs() -> None:
@@ -450,7 +460,7 @@ def test_images_of_several_widths_are_no_inputs() -> None:
 def test_a_list_of_rows_or_images_is_one_input() -> None:
     rows = Model(nn.Dense(2, 1, rng=0), "mse")
     images = Model(nn.Sequential(nn.Flatten(), nn.Dense(4, 1), rng=0), "mse")
-    for model, x in ((rows, list(np.ones((3, 2)))), (images, tuple(np.ones((2, 2, 2))))):
+    for model, x in ((rows, list(np.ones((3, 2)))), (images, list(np.ones((2, 2, 2))))):
         history = model.fit(x, np.ones(len(x)), epochs=1, verbose=False)
         assert history.epochs == 1
         assert len(model.predict(x)) == len(x)

@@ -153,6 +153,38 @@ def test_other_reasons_for_eager_updates() -> None:
     assert re.match(r"expected tensors. own operations .* at test_native.py:\d+", history.eager)
 
 
+def test_eager_outputs_of_what_cannot_be_traced_are_told_once_a_model() -> None:
+    model = train.Model(Steering(), "cross_entropy")
+    with pytest.warns(UserWarning, match=r"without compiled code: .*test_native.py:\d+") as caught:
+        eager = model.predict(X, batch_size=16)
+    assert len(caught) == 1
+    for _ in range(2):  # another warning would be an error
+        model.evaluate(X, LABELS, batch_size=16)
+        model.predict_proba(X, batch_size=16)
+    assert caught[0].filename == __file__
+    assert re.match(r"expected tensors. own operations .* at test_native.py:\d+", model.eager)
+    np.testing.assert_array_equal(eager, model.predict(X, batch_size=16, compile=False))
+    assert model.eager == ""  # as asked for
+
+
+def test_what_training_told_is_not_told_again() -> None:
+    model = train.Model(Steering(), "cross_entropy")
+    with pytest.warns(UserWarning, match="without compiled code") as caught:
+        model.fit(X, LABELS, epochs=2, validation_data=(X, LABELS), verbose=False)
+    assert len(caught) == 1
+    model.evaluate(X, LABELS, batch_size=16)
+    assert "test_native.py" in model.eager
+
+
+def test_outputs_without_kernels_say_why_and_do_not_warn() -> None:
+    model = images()
+    model.predict(X[..., None], batch_size=16)
+    assert re.fullmatch(r"no native code for conv yet \(.*\.py:\d+\)", model.eager)
+    native = train.Model(nn.Sequential(nn.Dense(6, 3), rng=0), "cross_entropy")
+    native.predict(X, batch_size=16)
+    assert native.eager == ""
+
+
 def test_callbacks_see_why_updates_are_eager() -> None:
     class Look(train.Callback):
         def on_batch_end(self, run: train.Run) -> None:

@@ -35,6 +35,7 @@ def full(text: str = "plain") -> str:
         configuration={text: text, "a": {text: [text, 1]}, "unset": None},
         history=history,
         scores=classification_report([0, 1, 1], [0, 1, 0], [text, "b"]),
+        comparison=classification_report([0, 1], [0, 1], [text, "b"]),
         pictures={text: training_curves({"loss": [1.0, 0.5]})},
         mistakes=((text, "b"), [(text, text)]),
         summary=Model(net, "cross_entropy").summary(),
@@ -47,7 +48,7 @@ def full(text: str = "plain") -> str:
 def test_every_section_is_there() -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", full())
     assert headings == [
-        "Findings", "Test", "Pictures", "Worst mistakes", "Training", "Network",
+        "Findings", "Test", "Comparison", "Pictures", "Worst mistakes", "Training", "Network",
         "Layers after training", "Configuration", "Environment", "Command",
     ]  # fmt: skip
     for text in ("Stopped early: plain", "FLOPs for one example", "a.plain", "plain, 1"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,32 @@ from pellucid.cli.learn import Outcome
 from pellucid.cli.output import Folder
 from pellucid.cli.settings import Settings
 from pellucid.cli.source import Source
+from pellucid.figures.html import table
 from pellucid.train import Model, metrics
 
 Result = dict[str, Any]
 _ACTIVATIONS = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic", "linear": "identity"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The figures of both libraries, their losses by epoch, and what is not the same in the two."""
+
+    figures: dict[str, Result]  # by library
+    losses: dict[str, list[float]]
+    notes: list[str]
+
+    def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the header and the rows of a table."""
+        names = list(self.figures["pellucid"])
+        rows = [
+            (library, *(_shown(result[name]) for name in names))
+            for library, result in self.figures.items()
+        ]
+        return ("", *names), rows
+
+    def _repr_html_(self) -> str:
+        return table(*self.rows()) + "".join(f"<p>{escape(note)}.</p>" for note in self.notes)
 
 
 def require_sklearn() -> None:
@@ -42,7 +66,7 @@ def compare(
     outcome: Outcome,
     folder: Folder,
     console: Console,
-) -> None:
+) -> Comparison:
     """Train scikit-learn's network, show both, and write comparison.json."""
     console.say("\ntraining scikit-learn's network of the same shape ...")
     own = {
@@ -51,31 +75,33 @@ def compare(
         **_scores(source, outcome.predicted),
         "seconds": outcome.seconds,
     }
-    peer, arguments = _train_sklearn(settings, source)
-    notes = _differences(settings, source)
+    peer, losses, arguments = _train_sklearn(settings, source)
+    found = Comparison(
+        {"pellucid": own, "scikit-learn": peer},
+        {"pellucid": outcome.history["loss"], "scikit-learn": losses},
+        _differences(settings, source),
+    )
     folder.json(
         "comparison.json",
         {
             "rows": {"train": len(source.train), "test": len(source.test)},
-            "pellucid": own,
-            "scikit-learn": peer,
+            **found.figures,
+            "losses": found.losses,
             "scikit-learn arguments": arguments,
-            "notes": notes,
+            "notes": found.notes,
         },
     )
-    header = ("", *own)
-    rows = [
-        (name, *(_shown(result[key]) for key in own))
-        for name, result in (("pellucid", own), ("scikit-learn", peer))
-    ]
     console.say()
-    console.table(header, rows, numbers=",".join(own))
-    for text in notes:
+    console.table(*found.rows(), numbers=",".join(own))
+    for text in found.notes:
         console.say(f"  {text}")
+    return found
 
 
-def _train_sklearn(settings: Settings, source: Source) -> tuple[Result, dict[str, Any]]:
-    """Return scikit-learn's figures, and the arguments it was given."""
+def _train_sklearn(
+    settings: Settings, source: Source
+) -> tuple[Result, list[float], dict[str, Any]]:
+    """Return scikit-learn's figures, its losses by epoch, and the arguments it was given."""
     from sklearn import neural_network
     from sklearn.exceptions import ConvergenceWarning
 
@@ -107,7 +133,8 @@ def _train_sklearn(settings: Settings, source: Source) -> tuple[Result, dict[str
         **_scores(source, predicted),
         "seconds": seconds,
     }
-    return result, arguments
+    whole = 1 if is_classification else 2  # its loss is half the squared error
+    return result, [whole * float(loss) for loss in estimator.loss_curve_], arguments
 
 
 def _arguments(settings: Settings, source: Source) -> dict[str, Any]:

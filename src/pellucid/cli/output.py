@@ -21,6 +21,7 @@ PICTURES = (
     "predictions.png",
     "decision_boundary.png",
     "regression_fit.png",
+    "comparison.png",
 )
 NAMES = (
     CONFIG,
@@ -87,7 +88,8 @@ class Folder:
     def write(self, name: str, how: Callable[[Path], object]) -> None:
         """Let a function that takes a path write a file."""
         how(self.path / name)
-        self.written.append(name)
+        if name not in self.written:
+            self.written.append(name)
 
     def text(self, name: str, text: str) -> None:
         """Write a text file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,7 @@ _CAPTIONS = {
     "predictions.png": "The surest mistakes, then right answers",
     "decision_boundary.png": "What the network answers everywhere",
     "regression_fit.png": "Predictions of the test",
+    "comparison.png": "Training loss by epoch, beside the other library's",
 }
 _INSTALL = "pip install 'pellucid[viz]'"
 
@@ -55,6 +56,24 @@ def draw(
         folder.write(name, lambda path, figure=figure: viz.save(figure, path))  # type: ignore[misc]
         figures[_CAPTIONS[name]] = figure
     return figures
+
+
+def draw_losses(folder: Folder, losses: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
+    """Write the picture of the training losses of several libraries; return it by caption."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, (ax,) = style.panels(None, 1, 1, 4.4, 3.3)
+    style.dress(ax, "Epoch", "Loss")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    looks = ((style.BLUE, "-"), (style.VERMILLION, "--"))
+    lines = {}
+    for (library, values), (colour, dashes) in zip(losses.items(), looks, strict=True):
+        epochs = range(1, len(values) + 1)
+        marker = "o" if len(values) == 1 else ""  # no line would show it
+        (lines[library],) = ax.plot(epochs, values, dashes, color=colour, marker=marker)
+    style.legend_above(figure, list(lines.items()), 2)
+    folder.write("comparison.png", lambda path: viz.save(figure, path))
+    return {_CAPTIONS["comparison.png"]: figure}
 
 
 def _pictures(

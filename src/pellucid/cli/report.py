@@ -12,7 +12,7 @@ from pellucid.cli.learn import Outcome, numbers_may_overflow
 from pellucid.cli.source import Source
 from pellucid.figures import style
 from pellucid.train import Model
-from pellucid.viz.report import Cells
+from pellucid.viz.report import Cells, HasHTML
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +27,7 @@ def report_page(
     source: Source,
     outcome: Outcome,
     figures: Mapping[str, Figure],
+    comparison: HasHTML | None = None,
 ) -> str:
     """Return all of a run as one page of HTML."""
     epochs = outcome.history.epochs
@@ -42,6 +43,7 @@ def report_page(
         history=outcome.history,
         scores=outcome.scored,
         pictures=figures,
+        comparison=comparison,
         mistakes=_mistakes(source, outcome),
         summary=model.summary(source.train.x.shape[1:]),
         layers=layers,

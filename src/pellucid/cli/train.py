@@ -7,9 +7,10 @@ import os
 import platform
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli.compare import compare, require_sklearn
 from pellucid.cli.console import Console, note
@@ -17,11 +18,14 @@ from pellucid.cli.errors import CommandError
 from pellucid.cli.learn import DIVERGED, INTERRUPTED, Outcome, compose, learn
 from pellucid.cli.network import Architecture, architecture
 from pellucid.cli.output import CONFIG, REPORT, Folder
-from pellucid.cli.pictures import draw
+from pellucid.cli.pictures import draw, draw_losses
 from pellucid.cli.report import report_page
 from pellucid.cli.settings import Settings, resolve
 from pellucid.cli.source import Source, prepare
 from pellucid.train import Model, classification_report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _VERSIONED = ("pellucid", "numpy", "scikit-learn", "matplotlib")
@@ -47,9 +51,12 @@ def run(options: argparse.Namespace) -> int:
         console.say("doctor")
         outcome.findings.print()
         console.say()
-    _write(folder, settings, source, layers, model, outcome)
+    figures, page = _write(folder, settings, source, layers, model, outcome)
     if settings.compare and not stopped.startswith((INTERRUPTED, DIVERGED)):
-        compare(settings, source, model, outcome, folder, console)
+        found = compare(settings, source, model, outcome, folder, console)
+        if figures:
+            figures |= draw_losses(folder, found.losses)
+        folder.text(REPORT, page(comparison=found))
         console.say()
     console.item("written", textwrap.fill(", ".join(folder.written), width=80))
     print(f"{source.train.name}: {outcome.headline}; written to {folder.path}", flush=True)
@@ -147,8 +154,11 @@ def _write(
     layers: Architecture,
     model: Model,
     outcome: Outcome,
-) -> None:
-    """Write every file of the run but the comparison."""
+) -> tuple[dict[str, Figure], Callable[..., str]]:
+    """Write every file of the run but the comparison; return the pictures, and the page to write.
+
+    The page is written without the comparison already, which may fail.
+    """
     config = _config(settings, source, layers)
     folder.json(CONFIG, config)
     folder.write("history.csv", outcome.history.to_csv)
@@ -167,8 +177,10 @@ def _write(
     _note(model, source)
     folder.write("model.safetensors", model.save)
     figures = {} if settings.no_plots else draw(folder, model, source, outcome, settings.compile)
-    folder.text(REPORT, report_page(config, model, source, outcome, figures))
+    page = partial(report_page, config, model, source, outcome, figures)
+    folder.text(REPORT, page())
     folder.forget_earlier_run()
+    return figures, page
 
 
 def _note(model: Model, source: Source) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import Seed, real, whole
 from pellucid.data.stream import Transform, check_transform
 
@@ -66,6 +67,7 @@ class Augmentation(ABC):
         """Return changed copies of images (N, H, W, C)."""
 
 
+@helpful
 @dataclass(frozen=True)
 class RandomShift(Augmentation):
     """Move each image by whole pixels: out[i, j] = x[i - a, j - b].
@@ -101,6 +103,7 @@ class RandomShift(Augmentation):
         return _gathered(x, places[0], places[1], self.fill)
 
 
+@helpful
 @dataclass(frozen=True)
 class RandomFlip(Augmentation):
     """Mirror each image with probability `p`: out[i, j] = x[i, W - 1 - j] where horizontal.
@@ -139,6 +142,7 @@ class RandomFlip(Augmentation):
         return out
 
 
+@helpful
 @dataclass(frozen=True)
 class RandomCrop(Augmentation):
     """Cut a window out of each image: out[i, j] = x[a + i - padding, b + j - padding].
@@ -188,6 +192,7 @@ class RandomCrop(Augmentation):
         return _gathered(x, places[0], places[1], self.fill)
 
 
+@helpful
 @dataclass(frozen=True)
 class RandomRotation(Augmentation):
     """Turn each image around its centre, counterclockwise, by an angle t drawn in degrees.
@@ -242,6 +247,7 @@ class RandomRotation(Augmentation):
         return lowest, highest
 
 
+@helpful
 @dataclass(frozen=True)
 class Compose:
     """One transform after another, of two t2(t1(x)), all drawing from one generator.

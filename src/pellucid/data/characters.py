@@ -10,11 +10,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import whole
 
 IntArray = NDArray[np.int64]
 
 
+@helpful
 class CharVocabulary:
     """The distinct characters of a text, numbered in the order of their code points.
 
@@ -117,6 +119,7 @@ class CharVocabulary:
         return "".join([self.characters[i] for i in numbers.tolist()])
 
 
+@helpful
 class TextWindows:
     """Pieces of a text with the pieces one character on: x[i] = codes[s i : s i + T], y one later.
 
@@ -173,6 +176,7 @@ class TextWindows:
         )
 
 
+@helpful
 def text(
     source: str | Path,
     length: int,

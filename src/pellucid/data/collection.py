@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from pellucid.calls import helpful
 from pellucid.data.dataset import Dataset, Task
 from pellucid.data.published import Published, locate, read_checked
 from pellucid.data.sources import Progress, RemoteFile
@@ -64,6 +65,7 @@ WINE = {
 }
 
 
+@helpful
 def shakespeare(folder: str | Path | None = None, *, progress: Progress | None = None) -> str:
     """Tiny Shakespeare: 1,115,394 characters of his plays, 65 of them different.
 
@@ -93,6 +95,7 @@ def shakespeare(folder: str | Path | None = None, *, progress: Progress | None =
     return _read(SHAKESPEARE, folder, progress)
 
 
+@helpful
 def names(folder: str | Path | None = None, *, progress: Progress | None = None) -> tuple[str, ...]:
     """32,033 first names of people, two to fifteen letters a-z each.
 
@@ -121,6 +124,7 @@ def names(folder: str | Path | None = None, *, progress: Progress | None = None)
     return tuple(_read(NAMES, folder, progress).split("\n"))
 
 
+@helpful
 def wine_quality(
     colour: Wine = "red",
     folder: str | Path | None = None,

@@ -10,11 +10,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.columns import TableEncoding
 
 Task: TypeAlias = Literal["classification", "regression"]
 
 
+@helpful
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Rows of features with a class label or target values each.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import whole
 from pellucid.data.dataset import Dataset
 
@@ -20,6 +21,7 @@ _SUFFIXES = frozenset(
 _DEEP = ("I", "F")  # modes of more than 8 bits a pixel begin so
 
 
+@helpful
 def image_folder(
     path: str | Path, size: tuple[int, int] | None = None, *, grayscale: bool = False
 ) -> Dataset:

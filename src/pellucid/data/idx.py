@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.calls import helpful
+
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20  # bytes read at a time
@@ -24,6 +26,7 @@ _RATIO = 1032  # bytes at most that one of a gzip file becomes
 _FIX = "delete the file and download it again"
 
 
+@helpful
 def read_idx(path: str | Path) -> NDArray[Any]:
     """Return the array in an IDX file, plain or gzip-compressed (told by its first bytes).
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.dataset import Dataset
 from pellucid.data.idx import read_idx
 from pellucid.data.published import Published, locate
@@ -100,6 +101,7 @@ FASHION_MNIST = ImageSource(
 )
 
 
+@helpful
 def digits() -> Dataset:
     """1,797 handwritten digits of 8x8 pixels, which come with scikit-learn.
 
@@ -131,6 +133,7 @@ def digits() -> Dataset:
     return Dataset("digits", x, labels, _DIGITS, image_shape=(8, 8))
 
 
+@helpful
 def mnist(
     folder: str | Path | None = None, *, flatten: bool = True, progress: Progress | None = None
 ) -> tuple[Dataset, Dataset]:
@@ -168,6 +171,7 @@ def mnist(
     return load_images(MNIST, folder, flatten=flatten, progress=progress)
 
 
+@helpful
 def fashion_mnist(
     folder: str | Path | None = None, *, flatten: bool = True, progress: Progress | None = None
 ) -> tuple[Dataset, Dataset]:

@@ -8,12 +8,14 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import Seed, whole
 
 Rows: TypeAlias = NDArray[Any]
 Batch: TypeAlias = tuple[Rows, Rows]
 
 
+@helpful
 def batch_indices(
     n: int, batch_size: int, rng: np.random.Generator | None = None, drop_last: bool = False
 ) -> Iterator[slice | NDArray[np.int64]]:
@@ -78,6 +80,7 @@ def batches(
 ) -> Iterator[Batch]: ...
 
 
+@helpful
 def batches(
     x: ArrayLike,
     y: ArrayLike | None = None,

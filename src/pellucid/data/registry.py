@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pellucid.calls import helpful
 from pellucid.data import images, synthetic
 from pellucid.data.arguments import Seed
 from pellucid.data.dataset import Dataset
@@ -63,6 +64,7 @@ _SYNTHETIC: dict[str, Callable[[Seed], Dataset]] = {
 _FROM_FILES = {"mnist": images.mnist, "fashion-mnist": images.fashion_mnist}
 
 
+@helpful
 def catalogue() -> dict[str, DatasetInfo]:
     """Return what is known of each dataset that `load` takes, by name.
 
@@ -73,6 +75,7 @@ def catalogue() -> dict[str, DatasetInfo]:
     return {info.name: info for info in _INFOS}
 
 
+@helpful
 def load(
     name: str,
     seed: Seed = None,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import Seed, whole
 from pellucid.data.dataset import Dataset
 
@@ -41,6 +42,7 @@ class SplitIndices(NamedTuple):
     test: NDArray[np.int64]
 
 
+@helpful
 def split(
     dataset: Dataset,
     *,
@@ -91,6 +93,7 @@ def split(
     )
 
 
+@helpful
 def split_indices(
     n: int,
     *,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import Seed, whole
 from pellucid.data.background import ahead
 from pellucid.data.characters import TextWindows
 from pellucid.data.dataset import Dataset
 from pellucid.data.loader import Batch, batch_indices
+from pellucid.data.several import Several, are_several, each, put_together, taken_apart
 
 Transform: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 """Takes the x of a batch (B, ...) and a generator to draw from; returns the x to train on."""
@@ -21,6 +23,7 @@ Transform: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any
 _ORDER, _CHANGE = 0, 1  # which of an epoch's random streams: the order of rows, the transforms
 
 
+@helpful
 class Loader:
     """Batches (x, y) of a source; each iteration over the loader is one epoch.
 
@@ -35,7 +38,8 @@ class Loader:
 
     Args:
         source: What has the examples:
-            a pair of arrays (x, y) of equal length, which may be `numpy.memmap`;
+            a pair of arrays (x, y) of equal length, which may be `numpy.memmap`, and x a tuple of
+            arrays or a dictionary of them, for a network of several inputs;
             or a `Dataset`, or the windows of a text;
             or an object with `__len__`, and `__getitem__` that returns example i as a pair (x, y);
             or a function that returns an iterator over one epoch of examples (x, y), or with
@@ -179,7 +183,7 @@ class Loader:
         for x, y in pairs:
             nothing = False
             if self.batch_size is None:
-                yield np.array(x), np.array(y)
+                yield _copied(x), np.array(y)
                 continue
             examples.append((x, y))
             if len(examples) == self.batch_size:
@@ -228,7 +232,7 @@ class _Rows:
     """A source whose rows can be had in any order, by number."""
 
     def __init__(self, source: Any) -> None:
-        self._x: NDArray[Any] | None = None
+        self._x: Any = None
         if isinstance(source, Dataset | TextWindows):
             source = (source.x, source.y)
         if isinstance(source, tuple):
@@ -253,20 +257,29 @@ class _Rows:
     def take(self, index: slice | NDArray[np.int64]) -> Batch:
         """Return copies of the rows at `index`; no other rows are read."""
         if self._x is not None:
-            return np.array(self._x[index]), np.array(self._y[index])
+            return _copied(self._x[index]), np.array(self._y[index])
         numbers = range(self._count)[index] if isinstance(index, slice) else index.tolist()
         return _stacked([_pair(self._items[i], f"row {i}") for i in numbers])
 
 
-def _arrays(pair: tuple[Any, ...]) -> Batch:
+def _copied(x: Any) -> Any:
+    """Return a copy of an array, or one of each of several inputs in their tuple or dictionary."""
+    x = put_together(x) if are_several(x) else x
+    return taken_apart(each(x, lambda array: np.array(array)))
+
+
+def _arrays(pair: tuple[Any, ...]) -> tuple[Any, NDArray[Any]]:
     """Return x and y as arrays of equal length, which a memory map is without being read."""
     if len(pair) != 2:
         raise TypeError(f"source: expected a pair (x, y), got {len(pair)} of them; pass two arrays")
-    x, y = (np.asarray(part) for part in pair)
-    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+    given = put_together(pair[0]) if are_several(pair[0]) else pair[0]
+    x, y = each(given, np.asarray), np.asarray(pair[1])
+    arrays = x.arrays if isinstance(x, Several) else (x,)
+    shapes = [array.shape for array in arrays]
+    if {shape[:1] for shape in shapes} != {y.shape[:1]} or not y.size or y.ndim == 0:
         raise ValueError(
-            f"source: expected one y for each of at least one row of x, got x of shape {x.shape} "
-            f"and y of shape {y.shape}; pass arrays of equal length"
+            f"source: expected one y for each of at least one row of x, got x of shape "
+            f"{', '.join(map(str, shapes))} and y of shape {y.shape}; pass arrays of equal length"
         )
     return x, y
 
@@ -279,19 +292,42 @@ def _pair(item: Any, what: str) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
-def _stacked(examples: list[tuple[Any, Any]]) -> Batch:
+def _stacked(examples: list[tuple[Any, Any]]) -> tuple[Any, NDArray[Any]]:
     """Return examples as one batch."""
-    parts = []
-    for name, values in zip("xy", zip(*examples, strict=True), strict=True):
-        arrays = [np.asarray(value) for value in values]
-        shapes = sorted({array.shape for array in arrays})
-        if len(shapes) > 1:
-            raise ValueError(
-                f"source: expected every {name} to have one shape, got {shapes[0]} and "
-                f"{shapes[1]} in a batch; crop, pad or resize them to one"
-            )
-        parts.append(np.stack(arrays))
-    return parts[0], parts[1]
+    xs, ys = zip(*examples, strict=True)
+    return _inputs(xs) if _is_of_several(xs[0]) else _one_array(xs, "x"), _one_array(ys, "y")
+
+
+def _is_of_several(example: Any) -> bool:
+    """Whether an example has several inputs: by name, or a tuple with an array in it."""
+    if isinstance(example, tuple):
+        return any(isinstance(part, np.ndarray) for part in example)
+    return isinstance(example, dict)
+
+
+def _inputs(examples: Sequence[Any]) -> Any:
+    """Return each input of some examples as one array, in the tuple or dictionary of the first."""
+    parts = [put_together(example).named() for example in examples]
+    if unlike := [list(part) for part in parts if part.keys() != parts[0].keys()]:
+        raise ValueError(
+            f"source: expected every example to have the inputs {list(parts[0])}, got one with "
+            f"{unlike[0]}; return the same ones for every row"
+        )
+    stacked = put_together(examples[0]).each(
+        lambda _, name: _one_array([part[name] for part in parts], f"x[{name}]")
+    )
+    return stacked.parts
+
+
+def _one_array(values: Iterable[Any], name: str) -> NDArray[Any]:
+    arrays = [np.asarray(value) for value in values]
+    shapes = sorted({array.shape for array in arrays})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"source: expected every {name} to have one shape, got {shapes[0]} and "
+            f"{shapes[1]} in a batch; crop, pad or resize them to one"
+        )
+    return np.stack(arrays)
 
 
 def _is_function(source: Any) -> bool:
@@ -330,7 +366,8 @@ def check_transform(transform: Any) -> None:
 
 
 def _check_transformed(x: Any, y: NDArray[Any]) -> None:
-    if not isinstance(x, np.ndarray) or len(np.atleast_1d(x)) != len(y):
+    arrays = put_together(x).arrays if are_several(x) else (x,)
+    if any(not isinstance(a, np.ndarray) or len(np.atleast_1d(a)) != len(y) for a in arrays):
         got = f"shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
         raise ValueError(
             f"transform: expected it to return an array of {len(y)} rows, one for each y, got "

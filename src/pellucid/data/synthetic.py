@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.arguments import Seed, real, whole
 from pellucid.data.dataset import Dataset
 
@@ -19,6 +20,7 @@ _PLANE = ("x1", "x2")
 _MOST_ARMS = 11
 
 
+@helpful
 def moons(samples: int = 200, noise: float = 0.1, seed: Seed = None) -> Dataset:
     """Two interleaving half circles, the smallest problem a straight line cannot solve.
 
@@ -55,6 +57,7 @@ def moons(samples: int = 200, noise: float = 0.1, seed: Seed = None) -> Dataset:
     return _in_plane("moons", _blurred(points, noise, seed), labels, ("upper", "lower"))
 
 
+@helpful
 def circles(
     samples: int = 200, noise: float = 0.1, factor: float = 0.5, seed: Seed = None
 ) -> Dataset:
@@ -90,6 +93,7 @@ def circles(
     return _in_plane("circles", points, np.repeat([0, 1], counts), ("outer", "inner"))
 
 
+@helpful
 def blobs(
     samples: int = 200,
     centers: int = 3,
@@ -131,6 +135,7 @@ def blobs(
     )
 
 
+@helpful
 def spiral(
     samples_per_arm: int = 100, arms: int = 3, noise: float = 0.2, seed: Seed = None
 ) -> Dataset:
@@ -172,6 +177,7 @@ def spiral(
     return _in_plane("spiral", points, labels, tuple(str(k) for k in range(arms)))
 
 
+@helpful
 def xor(samples: int = 4, noise: float = 0.0, seed: Seed = None) -> Dataset:
     """Exclusive or: label 1 where exactly one of two inputs is 1.
 
@@ -203,6 +209,7 @@ def xor(samples: int = 4, noise: float = 0.0, seed: Seed = None) -> Dataset:
     return _in_plane("xor", points, labels, ("0", "1"))
 
 
+@helpful
 def sine(samples: int = 200, noise: float = 0.0, seed: Seed = None) -> Dataset:
     """One period of a sine to be regressed: y = sin x, x evenly spaced over [-pi, pi].
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.calls import helpful
 from pellucid.data.columns import (
     Cells,
     Encode,
@@ -68,6 +69,7 @@ class _Table:
         return self.refuse(place, self.texts[place][row], row, wanted, fix)
 
 
+@helpful
 def load_csv(
     path: str | Path,
     target: str | None = None,

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.calls import Helpful, helpful
 from pellucid.data.arguments import whole
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
+@helpful
 def one_hot(labels: ArrayLike, classes: int | None = None) -> NDArray[np.float32]:
     """Return rows e_y that are 1 at their label and 0 elsewhere; argmax undoes it.
 
@@ -49,7 +51,7 @@ def one_hot(labels: ArrayLike, classes: int | None = None) -> NDArray[np.float32
     return rows
 
 
-class Standardizer:
+class Standardizer(Helpful):
     """Shift and scale each feature to mean 0 and variance 1: z = (x - mean_) / scale_.
 
     Fit on the training rows alone, then transform the others with the same numbers. Sums are

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from pellucid.arrays import Array, Axis, namespace
+from pellucid.calls import Helpful
 from pellucid.nn.losses.checks import is_number
 
 
-class Constraint:
+class Constraint(Helpful):
     """A projection of a parameter's array onto what is allowed; each kind defines ``__call__``.
 
     `train.Model` applies it after every update to all weights, or to those that it is given by

@@ -12,12 +12,13 @@ import numpy as np
 from pellucid import tree
 from pellucid.arrays import Array, DType
 from pellucid.autograd import Tensor, as_tensor
+from pellucid.calls import Helpful
 from pellucid.errors import ShapeError
 
 Rng = np.random.Generator | int | None
 
 
-class Module(tree.Node):
+class Module(tree.Node, Helpful):
     """The base of layers and networks: define ``__init__`` to set attributes, and ``forward``.
 
     Every tensor among the attributes, however deep in lists, dictionaries and other modules,

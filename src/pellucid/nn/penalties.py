@@ -12,10 +12,11 @@ from typing import Any
 
 from pellucid.autograd import Tensor
 from pellucid.autograd import functions as F  # noqa: N812 - the field's name for it
+from pellucid.calls import Helpful
 from pellucid.nn.losses.checks import is_number
 
 
-class Penalty:
+class Penalty(Helpful):
     """A cost of a parameter w, a scalar; each kind defines ``__call__``.
 
     `train.Model` adds it to the loss for every weight, or for those that it is given by path.

@@ -12,6 +12,7 @@ import numpy as np
 from pellucid import tree
 from pellucid.arrays import Array, DType, namespace
 from pellucid.autograd import Tensor
+from pellucid.calls import Helpful
 from pellucid.compiler.cells import Cell
 from pellucid.errors import ShapeError
 from pellucid.optim import groups as grouping
@@ -38,7 +39,7 @@ class Common(TypedDict, total=False):
     clip_norm: float | None
 
 
-class Optimizer:
+class Optimizer(Helpful):
     """The base of optimisers; each defines `init` and `update` over plain arrays.
 
     `step` is all a training loop calls. The state of each parameter is kept in ``state`` and the

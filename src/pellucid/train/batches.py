@@ -13,14 +13,18 @@ import numpy as np
 from pellucid.arrays import Array
 from pellucid.autograd import Tensor
 from pellucid.data import Dataset, batch_indices, split_indices
+from pellucid.data.several import Several
 from pellucid.nn import Loss
 from pellucid.train.inputs import labels
 
 
 class Batch(NamedTuple):
-    """Examples ``(N, ...)``, their targets, and their weights ``(N,)`` or None for equal ones."""
+    """Examples ``(N, ...)``, their targets, and their weights ``(N,)`` or None for equal ones.
 
-    x: Array
+    The examples are one array or `Several`.
+    """
+
+    x: Any
     y: Array
     weight: Array | None = None
 
@@ -110,7 +114,8 @@ class FromArrays:
     def marks(self) -> dict[str, Any]:
         """Return the number of rows, the batch size, and a checksum of all numbers."""
         check = 0
-        for array in self.whole:
+        x, *others = self.whole
+        for array in (*(x.arrays if isinstance(x, Several) else (x,)), *others):
             if array is not None:
                 flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
                 check = zlib.crc32(flat, check)

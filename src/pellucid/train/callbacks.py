@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pellucid.arrays import Array
+from pellucid.calls import helpful
 from pellucid.optim import Optimizer
 from pellucid.optim.checks import is_number
 from pellucid.train import doctor
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 
+@helpful
 class EarlyStopping(Callback):
     """Stop when a value has not improved for ``patience`` epochs, and keep the best weights.
 
@@ -106,6 +108,7 @@ class EarlyStopping(Callback):
         return {"best": self.best, "best_epoch": self.best_epoch, "_weights": self._weights}
 
 
+@helpful
 class ReduceLROnPlateau(Callback):
     """Lower the learning rate when a value has not improved for ``patience`` epochs.
 
@@ -200,6 +203,7 @@ class ReduceLROnPlateau(Callback):
             optimizer.scale *= max(self.factor, self.min_lr / rate)
 
 
+@helpful
 class Doctor(Callback):
     """Look for faults that give no error while training goes on; say what was found at the end.
 

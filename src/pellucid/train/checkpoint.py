@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pellucid.calls import helpful
 from pellucid.files import held
 from pellucid.persist import load_objects, save_objects
 from pellucid.train.events import Callback, Run, monitored
@@ -59,6 +60,7 @@ class Saved(NamedTuple):
         return found
 
 
+@helpful
 class Checkpoint(Callback):
     """Write training down now and then, so that ``fit(resume=folder)`` goes on bit for bit.
 
@@ -276,7 +278,7 @@ def newest(folder: str | os.PathLike[str] | None) -> Saved | None:
             continue
         if problems:
             text = f"going on from {path.name}, since what is newer cannot be read: {problems[0]}"
-            warnings.warn(text, CheckpointWarning, stacklevel=3)
+            warnings.warn(text, CheckpointWarning, stacklevel=4)
         return Saved(path, parts)
     if problems:
         raise CheckpointError(

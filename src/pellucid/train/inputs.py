@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from pellucid.arrays import Array, DType, Shape, quiet
 from pellucid.autograd import Tensor
 from pellucid.data import Dataset
+from pellucid.data.several import Several, are_several, arguments
 from pellucid.nn import Loss, Module
 from pellucid.nn.losses import check_weights
 
@@ -19,16 +21,38 @@ def dtype_of(network: Module) -> DType:
     return next((t.dtype for t in tensors if t.dtype.kind == "f"), np.dtype("float32"))
 
 
-def examples(x: Any, dtype: DType, name: str = "x") -> Array:
+def examples(x: Any, dtype: DType, name: str = "x") -> Any:
     """Return x as an array of at least one example; floating point in the network's dtype.
+
+    A tuple of arrays and a dictionary become `Several`, each of them one such array.
 
     Raises:
         TypeError: it holds something else than numbers.
-        ValueError: it is empty, has no axis of examples, or holds NaN or infinity.
+        ValueError: it is empty, has no axis of examples, or holds NaN or infinity; or several
+            arrays are not of one length.
     """
-    refuse_several(x, name)
+    if not are_several(x):
+        refuse_lists(x, name)
+        return _array(x, dtype, name, 2)
+    if not x or not all(isinstance(key, str) for key in x if isinstance(x, dict)):
+        raise ValueError(
+            f"{name}: expected arrays by the names of the network's arguments, got {list(x)}; "
+            "write for example {'ids': ids, 'lengths': lengths}"
+        )
+    several = Several(x).each(lambda part, key: _array(part, dtype, f"{name}[{key}]", 1))
+    if len({len(array) for array in several.arrays}) > 1:
+        raise ValueError(
+            f"{name}: expected inputs with a row for each example, got arrays of shapes "
+            f"{_shapes(several)}; a tuple is several inputs, so put examples into one array, with "
+            "np.stack(...)"
+        )
+    return several
+
+
+def _array(x: Any, dtype: DType, name: str, axes: int) -> Array:
+    """Return one input, of at least so many axes."""
     array = numbers(x, name)
-    if array.ndim < 2:
+    if array.ndim < axes:
         raise ValueError(
             f"{name}: expected examples of shape (N, ...), got {array.shape}; pass one example as "
             f"a row, {name}.reshape(1, -1), or one feature as a column, {name}.reshape(-1, 1)"
@@ -40,27 +64,56 @@ def examples(x: Any, dtype: DType, name: str = "x") -> Array:
     return floats(array, dtype, name) if array.dtype.kind == "f" else array
 
 
-def refuse_several(x: Any, name: str = "x", y: Any = None) -> None:
-    """Refuse several arrays, each with a row for every example: a model has one input.
+def refuse_calls(network: Module, x: Any, name: str = "x") -> None:
+    """Refuse inputs, one or several, that a network's forward does not take.
+
+    Raises:
+        TypeError: says what it takes.
+    """
+    takes, (given, named) = inspect.signature(network.forward), arguments(x)
+    try:
+        takes.bind(*given, **named)
+    except TypeError as error:
+        told = ", ".join(p.name for p in takes.parameters.values())
+        wanted = f"{name}: expected what {type(network).__name__}.forward({told}) takes, got"
+        if not isinstance(x, Several):
+            raise TypeError(
+                f"{wanted} one array ({error}); pass a tuple of arrays, or a dictionary by argument"
+            ) from None
+        same = len(set(x.shape[1:])) == 1
+        stack = "; if these are examples, put them into one array with np.stack(...)" * same
+        raise TypeError(
+            f"{wanted} {len(x.arrays)} inputs of shapes {_shapes(x)} ({error}); let the forward of "
+            f"a module of yours take them, or put them side by side with np.concatenate{stack}"
+        ) from None
+
+
+def _shapes(several: Several) -> str:
+    """Return the shape of each input, with its name if it has one."""
+    named = isinstance(several.parts, dict)
+    shapes = ((f"{key}: " * named, part.shape) for key, part in several.named().items())
+    return ", ".join(f"{key}{shape}" for key, shape in shapes)
+
+
+def refuse_lists(x: Any, name: str = "x", y: Any = None) -> None:
+    """Refuse a list of arrays that each have a row for every example.
 
     A list of rows, or of images, is one input: it is as long as y.
 
     Raises:
-        TypeError: says how to make one array of them.
+        TypeError: says what several inputs are given as.
     """
-    inputs = list(x.values()) if isinstance(x, dict) else x
-    if not isinstance(inputs, list | tuple) or len(inputs) < 2:
+    if not isinstance(x, list) or len(x) < 2:
         return
-    if not all(isinstance(part, Tensor | np.ndarray) and part.ndim for part in inputs):
+    if not all(isinstance(part, Tensor | np.ndarray) and part.ndim for part in x):
         return
-    shapes = [part.shape for part in inputs]
+    shapes = [part.shape for part in x]
     rows, targets = {shape[0] for shape in shapes}, _rows(y)
     unlike = len(rows) == 1 and len(set(map(len, shapes))) > 1  # in their number of axes
-    if isinstance(x, dict) or unlike or (rows == {targets} and targets != len(inputs)):
+    if unlike or (rows == {targets} and targets != len(x)):
         raise TypeError(
-            f"{name}: expected one array of examples, got {len(inputs)} inputs of shapes "
-            f"{', '.join(map(str, shapes))}; put them side by side with np.concatenate(..., "
-            "axis=-1), and let the network's forward take them apart, or write a training loop"
+            f"{name}: expected one array of examples, or several inputs in a tuple, got a list of "
+            f"{len(x)} arrays of shapes {', '.join(map(str, shapes))}; write tuple({name})"
         )
 
 

@@ -59,8 +59,9 @@ class Intake:
                 f"expected {name}x to be an array where there is y, got {type(x).__name__}; what "
                 "brings batches brings their y too, so leave y out"
             )
-        inputs.refuse_several(x, f"{name}x", y)
+        inputs.refuse_lists(x, f"{name}x", y)
         x = self.examples(x, f"{name}x")
+        inputs.refuse_calls(self.network, x, f"{name}x")
         found = self._targeted(x, y, sample_weight, self._output(x), name)
         return _some(found, f"{name}sample_weight")
 
@@ -86,7 +87,7 @@ class Intake:
         rows = len(whole.x)
         if wanted is not None and positive("batch_size", wanted) > rows:
             text = f"batch_size {wanted} is larger than the {rows} training examples; using {rows}"
-            warnings.warn(text, UserWarning, stacklevel=3)
+            warnings.warn(text, UserWarning, stacklevel=4)
         size = min(32 if wanted is None else int(wanted), rows)
         self._check_last(whole, size)
         return size
@@ -119,9 +120,10 @@ class Intake:
 
         def check(batch: Any, at: str) -> Batch:
             x, y, weight = parts(batch, at)
-            inputs.refuse_several(x, f"{at}: x", y)
+            inputs.refuse_lists(x, f"{at}: x", y)
             x = self.examples(x, f"{at}: x")
             if not shapes:
+                inputs.refuse_calls(self.network, x, f"{at}: x")
                 shapes.extend([x.shape[1:], self._output(x)])
             if x.shape[1:] != shapes[0]:
                 raise ShapeError(
@@ -150,6 +152,7 @@ class Intake:
             batches = (batch[0] if isinstance(batch, tuple) else batch for batch in iter_batches(x))
             return (self.examples(x, f"batch {i}: x") for i, x in enumerate(batches, start=1))
         array = self.examples(x)
+        inputs.refuse_calls(self.network, array)
         return (array[rows] for rows in batch_indices(len(array), batch_size))
 
     def _targeted(self, x: Array, y: Any, sample_weight: Any, output: Shape, name: str) -> Batch:

@@ -8,7 +8,8 @@ class 1 of two. TypeError answers a wrong dtype, ValueError a wrong shape, an em
 weights that are negative, not finite or all zero.
 
 The training loop computes a metric once, over all the predictions of an epoch, and never averages
-over batches. Functions of labels and values are in `scores.py`, those of scores in `ranking.py`.
+over batches. Functions of labels are in `scores.py`, of values in `distances.py`, of scores in
+`ranking.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from pellucid.errors import unknown
 from pellucid.registry import enrol
+from pellucid.train.distances import accuracy_within, mae, mse, r2, rmse
 from pellucid.train.ranking import (
     PrecisionRecallCurve,
     RocCurve,
@@ -38,18 +40,13 @@ from pellucid.train.rows import as_labels
 from pellucid.train.scores import (
     Average,
     accuracy,
-    accuracy_within,
     balanced_accuracy,
     cohen_kappa,
     confusion_matrix,
     f1,
-    mae,
     matthews_corrcoef,
-    mse,
     precision,
-    r2,
     recall,
-    rmse,
 )
 
 __all__ = [

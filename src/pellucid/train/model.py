@@ -5,17 +5,21 @@ from __future__ import annotations
 import copy
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from pellucid import nn, optim
 from pellucid.arrays import Array, Shape, quiet
-from pellucid.autograd import Tensor, as_tensor, no_grad
+from pellucid.autograd import Tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
+from pellucid.calls import helpful
 from pellucid.compiler.threads import checked as checked_threads
+from pellucid.data.several import Several, called
+from pellucid.elsewhere import METHODS
 from pellucid.errors import ShapeError
 from pellucid.train import checkpoint, doctor, inputs, metrics, native, rules, saving
 from pellucid.train.batches import Batch, FromArrays, Source, groups, is_loader, parts, set_aside
@@ -31,6 +35,7 @@ from pellucid.train.training import Training, Work
 from pellucid.train.weights import ClassWeight, refuse_for_loaders
 
 
+@helpful
 class Model:
     """A network with what it takes to train it.
 
@@ -57,6 +62,8 @@ class Model:
     What else using it takes can be kept with it, for `save`: ``class_names``, a list;
     ``preprocessing``, such as a fitted `data.Standardizer`, a `data.CharVocabulary` or a dictionary
     of them, which the model does not apply by itself; and ``metadata``, a dictionary of notes.
+
+    ``eager`` says why the last outputs, of `evaluate` or `predict`, were no native code.
 
     >>> import tempfile
     >>> from pellucid import data, nn, optim, train
@@ -105,6 +112,8 @@ class Model:
         self.metadata: dict[str, Any] = {}
         self._native: native.Compile = False
         self._threads = 1
+        self.eager = ""
+        self._told = False  # that outputs are computed eagerly
         self._program: native.NativeStep | None = None
         self._forwards: dict[Any, native.NativeForward] = {}
 
@@ -112,8 +121,17 @@ class Model:
         """Return what a copy takes over: not the compiled step, which belongs to this network."""
         return vars(self) | {"_program": None, "_forwards": {}}
 
+    if not TYPE_CHECKING:  # type checkers know which attributes there are
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where the methods are that models of other libraries have."""
+            hint = f"; {METHODS[name]}" if name in METHODS else ""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}{hint}"
+            raise AttributeError(message, name=name, obj=self)
+
     # training
 
+    @helpful
     def fit(
         self,
         x: Any,
@@ -149,7 +167,9 @@ class Model:
         is the rate of an epoch's last update, where a schedule or a callback may change it.
 
         Args:
-            x: examples ``(N, ...)``; or, without y, what brings batches ``(x, y)`` or
+            x: examples ``(N, ...)``. A network whose forward takes several inputs is given a tuple
+                of arrays, in the order of its arguments, or a dictionary of arrays by argument,
+                each with a row for every example. Without y, what brings batches ``(x, y)`` or
                 ``(x, y, sample_weight)`` anew in every epoch: something with ``__iter__``, or a
                 function that returns an iterator.
             y: one target an example, as the loss takes it.
@@ -285,6 +305,7 @@ class Model:
 
     # using it
 
+    @helpful
     def evaluate(
         self,
         x: Any,
@@ -300,8 +321,9 @@ class Model:
         What x, y and the weights may be is what `fit` takes. The penalty is no part of it.
 
         Args:
-            compile: "auto" computes batches of ``batch_size`` as native programs where it can and
-                a shorter last one eagerly; True insists for all; False is always eager.
+            compile: "auto" computes batches of ``batch_size`` as native programs where it can (if
+                not, ``model.eager`` tells why) and a shorter last one eagerly; True insists for
+                all; False is always eager.
         """
         size, intake = positive("batch_size", batch_size), self._intake()
         choice = native.checked(compile)
@@ -311,6 +333,7 @@ class Model:
         whole = intake.weighted(intake.batch(x, y, sample_weight), class_weight)
         return self._score(FromArrays(whole, size), choice)
 
+    @helpful
     def predict(
         self,
         x: Any,
@@ -323,8 +346,9 @@ class Model:
         x may also bring batches, of examples alone or as tuples with what `fit` takes. ``compile``
         is what `evaluate` takes.
         """
-        return self._run(self.network, x, batch_size, compile)
+        return self._run(self._output, x, batch_size, compile)
 
+    @helpful
     def predict_proba(
         self,
         x: Any,
@@ -347,6 +371,7 @@ class Model:
             )
         return self._run(self._chances, x, batch_size, compile)
 
+    @helpful
     def predict_classes(
         self,
         x: Any,
@@ -476,18 +501,20 @@ class Model:
                 total = total + penalty(w)
             return total
 
+        if isinstance(batch.x, Several):
+            return gradcheck(lambda: objective(batch.x), parameters=self.network, **options)
         return gradcheck(objective, batch.x, parameters=self.network, **options)
 
     # how
 
     def _prediction(self, x: Any) -> Tensor:
         """Return what the loss takes: the logits, if the network ends in the loss's activation."""
-        x, ends_in = as_tensor(x), self.network.output_activation()
-        self.input_shape = x.shape[1:]
+        ends_in = self.network.output_activation()
         if self.loss.link is nn.Linear or not isinstance(ends_in, self.loss.link):
-            return self.network(x)
+            return self._output(x)
+        self._look_at(x)
         try:
-            return self.network.preactivation(x)
+            return called(self.network.preactivation, x)
         except ShapeError as error:
             self.network.locate(error)
             raise
@@ -499,6 +526,15 @@ class Model:
     def _intake(self) -> Intake:
         """Return what checks data against the network and the loss there are now."""
         return Intake(self.network, self.loss, self._prediction, self.metrics)
+
+    def _output(self, x: Any) -> Tensor:
+        """Return what the network makes of examples."""
+        self._look_at(x)
+        return called(self.network, x)
+
+    def _look_at(self, x: Any) -> None:
+        """Keep the shape of an example; several inputs have none that a summary could use."""
+        self.input_shape = None if isinstance(x, Several) else x.shape[1:]
 
     def _chances(self, x: Tensor) -> Tensor:
         """Return probabilities of what the loss takes."""
@@ -513,8 +549,19 @@ class Model:
             stale = [known for known in self._forwards if known[1:] != key[1:]]
             for known in stale:
                 del self._forwards[known]
-            self._forwards[key] = native.NativeForward(function, self.network, self._threads)
+            self._forwards[key] = native.NativeForward(
+                function, self.network, self._threads, self._goes_on
+            )
+        self.eager = ""
         return self._forwards[key].batches(choice, size)
+
+    def _goes_on(self, reason: str, untraced: bool) -> None:
+        """Keep why outputs are computed eagerly; warn once of a function that cannot be traced."""
+        told = self._told or bool(self._program and self._program.eager)  # of training, that is
+        self.eager, self._told = reason, self._told or untraced
+        if untraced and not told:
+            text = f"outputs are computed without compiled code: {reason}"
+            warnings.warn(text, stacklevel=6)
 
     def _run(
         self,
@@ -531,7 +578,7 @@ class Model:
         with in_mode(self.network, training=False), no_grad(), quiet():
             for part in examples:
                 outputs.append(forward(part))
-                self.input_shape = part.shape[1:]
+                self._look_at(part)
         return joined(outputs)
 
     def _score(self, source: Source, choice: Compile) -> dict[str, float]:

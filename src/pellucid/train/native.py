@@ -19,11 +19,13 @@ from pellucid.arrays import Array, namespace
 from pellucid.autograd import Tensor, as_tensor
 from pellucid.compiler.api import Compiled, say_once
 from pellucid.compiler.api import compile as compiled
+from pellucid.compiler.arguments import arrays_of
 from pellucid.compiler.bound import Bound
 from pellucid.compiler.cells import settings
 from pellucid.compiler.llvm.target import unavailable
 from pellucid.compiler.places import UnsupportedError
 from pellucid.compiler.trace import TraceError
+from pellucid.data.several import put_together, taken_apart
 from pellucid.nn import Module
 from pellucid.train.batches import Batch, FromArrays, Source
 from pellucid.train.step import Outcome, Step, loss_of
@@ -31,6 +33,7 @@ from pellucid.train.tally import Scored
 
 Compile: TypeAlias = bool | Literal["auto"]
 SPAN = 0.2  # seconds of training between looks at Python, for Ctrl-C and the progress bar
+_REFUSED = "expected what compiles: "
 MOST = 1 << 26  # bytes of predictions that are kept meanwhile
 
 
@@ -91,10 +94,10 @@ class NativeStep:
     def __call__(self, batches: Iterable[Batch]) -> Outcome:
         """Make one update; where something is not finite, make none and say so."""
         first, *more = list(batches)
-        bound = None if more else self._bound(self._batch, *arrays_in(first))
+        bound = None if more else self._bound(self._batch, *parts_of(first))
         if bound is None:
             return self.step([first, *more])
-        result = bound.attempt(self._rules(), *arrays_in(first))
+        result = bound.attempt(self._rules(), *parts_of(first))
         found = result.value
         weight = total_of(first) if found["weight"] is None else float(found["weight"])
         outcome = Outcome()
@@ -111,11 +114,10 @@ class NativeStep:
 
     def _several(self, whole: Batch, rows: Array) -> list[Outcome]:
         """Make updates as one call, each with a batch of the ``rows`` (updates, batch size)."""
-        bound = self._bound(self._rows, rows[0], *arrays_in(whole))
+        bound = self._bound(self._rows, rows[0], *parts_of(whole))
         if bound is None or "out.weight" in bound.results or not bound.steady:
             return self._one_by_one(whole, rows)
-        given = enumerate((rows, *arrays_in(whole)), start=1)
-        named = {f"arg.{place}": array for place, array in given}
+        named = arrays_of((None, rows, *parts_of(whole)), {})  # as the program's arguments
         made, found = bound.repeat(len(rows), named, ["arg.1"], "out.fine")
         losses = found["out.loss"].tolist()
         penalties = found["out.penalty"].tolist() if "out.penalty" in found else [None] * len(rows)
@@ -142,12 +144,12 @@ class NativeStep:
                 break
         return outcomes
 
-    def _bound(self, function: Callable[..., Any], *arrays: Array) -> Bound | None:
+    def _bound(self, function: Callable[..., Any], *parts: Any) -> Bound | None:
         """Return the program for such arrays; None, from now on, where there is none."""
         if self.eager:
             return None
         try:
-            bound = self.programs[function].bound(self._rules(), *arrays)
+            bound = self.programs[function].bound(self._rules(), *parts)
         except TraceError as error:
             if self.insist:
                 raise
@@ -165,13 +167,13 @@ class NativeStep:
         rules = (step.loss, *(r for _, r in step.penalties), *(r for _, r in step.constraints))
         return tuple(map(settings, rules))
 
-    def _batch(self, rules: Any, *arrays: Tensor) -> dict[str, Any]:
+    def _batch(self, rules: Any, *parts: Any) -> dict[str, Any]:
         """Make the update for a batch."""
-        return self._whole(Batch(*arrays))
+        return self._whole(batch_of(*parts))
 
-    def _rows(self, rules: Any, index: Tensor, *arrays: Tensor) -> dict[str, Any]:
+    def _rows(self, rules: Any, index: Tensor, *parts: Any) -> dict[str, Any]:
         """Make the update for some rows of all the examples."""
-        return self._whole(Batch(*(array[index] for array in arrays)))
+        return self._whole(batch_of(*parts).rows(index))
 
     def _whole(self, batch: Batch) -> dict[str, Any]:
         """Make the update on tensors; return what it saw, and whether all that moved is finite."""
@@ -208,12 +210,19 @@ class NativeForward:
         function: of a batch of examples, in evaluation mode.
         network: whose state it reads.
         threads: how many to use; by default one for each core.
+        tell: is given the reason, once a call of ``batches``, where there is no native code, and
+            whether the function cannot be traced.
     """
 
     def __init__(
-        self, function: Callable[[Tensor], Any], network: Module, threads: int | None
+        self,
+        function: Callable[[Tensor], Any],
+        network: Module,
+        threads: int | None,
+        tell: Callable[[str, bool], None] = lambda reason, untraced: None,
     ) -> None:
-        self.function, self.program = function, compiled(function, network, threads=threads)
+        self.function, self.program = function, compiled(self._of, network, threads=threads)
+        self.tell = tell
 
     def batches(self, choice: Compile, size: int) -> Callable[[Array], Array]:
         """Return what computes the output for examples.
@@ -228,26 +237,37 @@ class NativeForward:
             if choice is True or (choice == "auto" and len(x) == size and not helpless):
                 try:
                     return self._native(x)
-                except (TraceError, UnsupportedError):
+                except (TraceError, UnsupportedError) as error:
                     if choice is True:
                         raise
                     helpless = True
-            return as_tensor(self.function(Tensor(x))).data
+                    self.tell(str(error).removeprefix(_REFUSED), isinstance(error, TraceError))
+            return as_tensor(self.function(x)).data
 
         return output
 
-    def _native(self, x: Array) -> Array:
-        bound = self.program.bound(x)
+    def _of(self, parts: Any) -> Any:
+        """Return the output for examples that were taken apart."""
+        return self.function(put_together(parts))
+
+    def _native(self, x: Any) -> Array:
+        parts = taken_apart(x)
+        bound = self.program.bound(parts)
         if bound.traced.program is None:
-            raise UnsupportedError(f"expected what compiles: {bound.traced.reason}")
-        result = bound.attempt(x)
+            raise UnsupportedError(f"{_REFUSED}{bound.traced.reason}")
+        result = bound.attempt(parts)
         result.commit()
         return as_tensor(result.value).data
 
 
-def arrays_in(batch: Batch) -> tuple[Array, ...]:
-    """Return the arrays that a batch has."""
-    return tuple(array for array in batch if array is not None)
+def parts_of(batch: Batch) -> tuple[Any, ...]:
+    """Return what a batch has: arrays, and a tuple or a dictionary of several inputs."""
+    return tuple(taken_apart(part) for part in batch if part is not None)
+
+
+def batch_of(x: Any, y: Any, weight: Any = None) -> Batch:
+    """Return the batch that has these parts."""
+    return Batch(put_together(x), y, weight)
 
 
 def total_of(batch: Batch) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.calls import helpful
 from pellucid.figures.html import table
 from pellucid.train import metrics
 
@@ -127,6 +128,7 @@ class RegressionReport:
         return f"{score:.0f}" if whole else f"{score:#.{self.digits}g}".rstrip(".")
 
 
+@helpful
 def classification_report(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -184,6 +186,7 @@ def classification_report(
     )
 
 
+@helpful
 def regression_report(y_true: ArrayLike, y_pred: ArrayLike, digits: int = 4) -> RegressionReport:
     """Score real numbers of shape (n,) or (n, k), whose k outputs count equally.
 

@@ -130,7 +130,7 @@ class Training:
                 if outcome.batch is not None:
                     run.anomaly = self.work.anomaly(outcome.batch)
                 report = f"training stopped: {run.stopped}\n{run.anomaly}"
-                warnings.warn(report.strip(), RuntimeWarning, stacklevel=5)
+                warnings.warn(report.strip(), RuntimeWarning, stacklevel=6)
                 return
             if not outcome.scored:  # nothing in these batches counts
                 continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pellucid.calls import helpful
 from pellucid.figures import style
 from pellucid.figures.html import table
 from pellucid.optim import Optimizer
@@ -126,6 +127,7 @@ class Overfit:
         return table((f"{len(self.losses)} updates", "value"), rows)
 
 
+@helpful
 def lr_find(
     model: Model,
     data: Any,
@@ -193,6 +195,7 @@ def lr_find(
     )
 
 
+@helpful
 def overfit_one_batch(model: Model, batch: Any, *, steps: int = 300, seed: int = 0) -> Overfit:
     """Train a copy of the model on one small batch; return whether it learned that by heart.
 

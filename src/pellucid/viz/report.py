@@ -40,6 +40,7 @@ def run_report(
     configuration: Mapping[str, Any] | None = None,
     history: History | None = None,
     scores: HasHTML | None = None,
+    comparison: HasHTML | None = None,
     pictures: Mapping[str, Figure] | None = None,
     mistakes: Cells | None = None,
     summary: Summary | None = None,
@@ -58,6 +59,7 @@ def run_report(
         configuration: settings by name; nested ones are shown with dots.
         history: loss and metrics by epoch.
         scores: a report on the test, such as `train.classification_report` returns.
+        comparison: figures of this network and others side by side.
         pictures: figures by caption; none is changed or closed.
         mistakes: headers and rows of a table of the worst mistakes.
         summary: the network's layers, `Model.summary`.
@@ -78,6 +80,8 @@ def run_report(
         parts.append(_section("Findings", Diagnosis(findings)._repr_html_()))
     if scores is not None:
         parts.append(_section("Test", scores._repr_html_()))
+    if comparison is not None:
+        parts.append(_section("Comparison", comparison._repr_html_()))
     if pictures:
         figures = "\n".join(_figure(caption, figure) for caption, figure in pictures.items())
         parts.append(_section("Pictures", figures))

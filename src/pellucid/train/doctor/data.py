@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.arrays import Array
+from pellucid.data.several import Several
 from pellucid.nn import Embedding, Loss, Module
 from pellucid.nn.norm import Normalisation
 from pellucid.train.batches import Batch
@@ -44,6 +46,8 @@ def spread(rows: int, most: int) -> NDArray[np.int64]:
 def _scale_of_inputs(network: Module, rows: Batch) -> Iterator[Finding]:
     modules = list(network.modules().values())
     first = next((module for module in modules if _holds_tensors(module)), None)
+    if isinstance(rows.x, Several):  # lengths and the like need no scaling
+        return
     tokens = rows.x.dtype.kind != "f" and any(isinstance(m, Embedding) for m in modules)
     if tokens or isinstance(first, Normalisation):
         return
@@ -133,7 +137,7 @@ def unrelated_labels(loss: Loss, rows: Batch, trained: bool) -> Iterator[Finding
     """
     some = rows.rows(spread(len(rows.x), SOME))
     x, n = _standardised(_flat(some.x)), len(some.x)
-    if n < FEW or rows.x.dtype.kind != "f":
+    if n < FEW or isinstance(rows.x, Several) or rows.x.dtype.kind != "f":
         return
     if loss.task == "regression":
         t = _standardised(_flat(some.y))
@@ -206,7 +210,10 @@ def classes_of(loss: Loss, y: Array) -> NDArray[np.int64] | None:
     return found[:, 0].astype(np.int64) if found.shape[1] == 1 else None
 
 
-def _rows(x: Array) -> Array:
+def _rows(x: Any) -> Array:
+    """Return examples as rows of numbers, those of several inputs side by side."""
+    if isinstance(x, Several):
+        return np.concatenate([_rows(array) for array in x.arrays], axis=1)
     return x.reshape(len(x), -1)
 
 
