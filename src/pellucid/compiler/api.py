@@ -32,7 +32,7 @@ from pellucid.compiler.bound import (
     tracing,
     untraced,
 )
-from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
+from pellucid.compiler.cells import Cell, around, cells_of, is_stateful, outline
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import NEW, Graph
 from pellucid.compiler.llvm.target import unavailable
@@ -40,7 +40,7 @@ from pellucid.compiler.passes import optimise
 from pellucid.compiler.program import Program
 from pellucid.compiler.schedule import UnsupportedError
 from pellucid.compiler.threads import Guard, checked
-from pellucid.compiler.trace import TraceError, finished, input_symbol
+from pellucid.compiler.trace import TraceError, alone, finished, input_symbol
 
 PROGRAMS = 16  # kept of one function: one for each kind of arguments
 
@@ -147,10 +147,10 @@ class Compiled:
     def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Any:
         """Trace and compile the function for these arguments; return the key of the program."""
         key = self._key(cells_of(self.state), arrays, args, kwargs)
-        traced = untraced(self._trace, args, kwargs)
+        traced = untraced(alone, self._trace, args, kwargs)
         after = self._key(cells_of(self.state), arrays, args, kwargs)
         if after != key:
-            traced = untraced(self._trace, args, kwargs)
+            traced = untraced(alone, self._trace, args, kwargs)
             if self._key(cells_of(self.state), arrays, args, kwargs) != after:
                 raise TraceError(
                     "expected a function that changes nothing but tensors, got one that changes an "
@@ -167,10 +167,11 @@ class Compiled:
         self, cells: Mapping[str, Cell], arrays: Mapping[str, Array], args: Any, kwargs: Any
     ) -> Any:
         """Return what a program depends on: shapes, dtypes, settings, modes such as training."""
+        seen: dict[int, int] = {}
         return (
             tuple((name, a.shape, a.dtype) for name, a in arrays.items()),
             tuple((name, cell.weak or shape_of(cell.get())) for name, cell in cells.items()),
-            tuple(map(mode, self.state)),
+            tuple([mode(owner, seen) for owner in self.state]),
             skeleton(args),
             skeleton(kwargs),
         )
@@ -179,9 +180,10 @@ class Compiled:
         """Run the function on symbols; return what it asked for."""
         cells = cells_of(self.state)
         before = {name: cell.get() for name, cell in cells.items()}
-        undo = [owner.traced() for owner in self.state if is_stateful(owner)]
-        tensors = [t for owner in self.state for t in tensors_in(owner)]
-        gradients = [t.grad for t in tensors]
+        owners = list({id(x): x for x in (*self.state, *around(self.function))}.values())
+        undo = [owner.traced() for owner in owners if is_stateful(owner)]
+        tensors = {id(t): t for owner in owners for t in tensors_in(owner)}.values()
+        kept = [(tensor, tensor.data, tensor.grad) for tensor in tensors]
         inputs = {
             name: input_symbol(name, np.float64(0) if cell.weak else before[name], cell.weak)
             for name, cell in cells.items()
@@ -193,17 +195,19 @@ class Compiled:
                 cell.set(before[name])
             for put_back in undo:
                 put_back()
-            for tensor, grad in zip(tensors, gradients, strict=True):
-                tensor.grad = grad
+            for tensor, data, grad in kept:
+                tensor.data, tensor.grad = data, grad
             tracing.discard(get_ident())
 
         try:
             tracing.add(get_ident())
             for name, cell in cells.items():
                 cell.set(inputs[name])
-            given, named = with_symbols(args, kwargs, inputs)
+            given = with_symbols(args, "arg", inputs)
+            named = with_symbols(kwargs, "kwarg", inputs)
             value = self.function(*given, **named)
             check_gradients(dict(enumerate(given)) | named, value)
+            check_state(kept, cells)
             outputs: dict[str, Any] = {
                 NEW + name: cell.get()
                 for name, cell in cells.items()
@@ -259,8 +263,8 @@ def compile(  # noqa: A001 - the word for it
             bits for any number.
 
     Raises:
-        TraceError: at the call: the function looks at values, for example with ``if loss > 1``;
-            says where.
+        TraceError: at the call: the function looks at values, for example with ``if loss > 1``,
+            or changes or keeps what ``state`` does not name; says where.
         GraphError: at the call: the result depends on an argument that requires a gradient.
 
     >>> import pellucid
@@ -293,11 +297,26 @@ def shape_of(x: Array) -> Any:
     return x.shape, x.dtype
 
 
-def mode(owner: Any) -> Any:
-    """Return what the program of an owner depends on besides its arrays."""
-    if is_stateful(owner):
-        return owner.settings()
-    return tuple(map(settings, tree.find(owner, tree.Node).values()))
+def mode(owner: Any, seen: dict[int, int]) -> Any:
+    """Return what the program of an owner depends on besides its arrays; see `outline`."""
+    return owner.settings() if is_stateful(owner) else outline(owner, seen)
+
+
+def check_state(kept: Sequence[tuple[Tensor, Any, Any]], cells: Mapping[str, Cell]) -> None:
+    """Refuse a change of a tensor that is no state: it would be made once, while tracing.
+
+    Raises:
+        TraceError: says of what shape it is.
+    """
+    known = {id(cell.owner) for cell in cells.values()}
+    for tensor, before, _ in kept:
+        if tensor.data is not before and id(tensor) not in known:
+            raise TraceError(
+                "expected all that the function changes in state=, got one that changes a tensor "
+                f"{before.dtype}{list(before.shape)} which is not there, such as a parameter or a "
+                "layer's statistics; name the network or the tensor, "
+                "pellucid.compile(function, state=[network, optimizer])"
+            )
 
 
 def tensors_in(owner: Any) -> list[Tensor]:

@@ -12,7 +12,8 @@ import numpy as np
 from pellucid import tree
 from pellucid.arrays import Array, DType, namespace
 from pellucid.autograd import Tensor
-from pellucid.compiler.cells import Cell
+from pellucid.compiler.cells import Cell, outline
+from pellucid.compiler.trace import Symbol, TraceError
 from pellucid.errors import ShapeError
 from pellucid.optim import groups as grouping
 from pellucid.optim.checks import Rate, is_number, learning_rate, positive, without_parameters
@@ -223,10 +224,11 @@ class Optimizer:
 
     def settings(self) -> tuple[Any, ...]:
         """Return what a compiled step takes as it is when it is traced."""
-        groups = tuple((group.which, *group.settings.items()) for group in self.groups)
+        groups = tuple((group.which, group.settings) for group in self.groups)
         fixed = (name for name in self._names if name != "lr" or callable(self.lr))
-        own = (getattr(self, name) for name in fixed)
-        return (*own, self.clip_value, self.clip_norm, groups)
+        own = tuple(getattr(self, name) for name in fixed)
+        found: tuple[Any, ...] = outline((own, self.clip_value, self.clip_norm, groups))
+        return found
 
     def traced(self) -> Callable[[], None]:
         """Return what undoes a step that was made on symbols.
@@ -354,8 +356,16 @@ class Optimizer:
     def _memory(self, path: str, p: Tensor) -> State | None:
         """Return the state of a parameter, None before its first update.
 
-        A gradient of another shape is refused, and a parameter that the state is not of.
+        A gradient of another shape is refused, and a parameter that the state is not of; and, while
+        a step is traced, what its ``state`` does not name.
         """
+        for missing, there in (("the network", p.data), ("the optimizer", self.steps)):
+            if isinstance(p.grad, Symbol) and not isinstance(there, Symbol):
+                raise TraceError(
+                    f"expected {missing} among the state of the function that is compiled, got a "
+                    f"step of {type(self).__name__} without it; name both, "
+                    "pellucid.compile(function, state=[network, optimizer])"
+                )
         if p.grad.shape != p.data.shape:  # type: ignore[union-attr]
             raise ShapeError(
                 f"{path}: expected a gradient in the parameter's shape {p.shape}, got "
