@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -237,3 +239,17 @@ def test_arguments_are_not_kept(native: bool) -> None:
             assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, F4])
+def test_no_rows_may_be_asked_for(dtype: Any) -> None:
+    found = pellucid.compile(lambda x, i: x[i] * 2)(X, np.zeros(0, dtype))
+    assert found.shape == (0, 3)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_compiled_function_is_not_copied(duplicate: Callable[[Any], Any]) -> None:
+    function = pellucid.compile(lambda x: x * 2)
+    function(X)
+    with pytest.raises(TypeError, match="expected no copy of a compiled function"):
+        duplicate(function)

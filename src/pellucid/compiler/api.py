@@ -69,6 +69,13 @@ class Compiled:
         self._spares: dict[str, Spare] = {}  # memory for new state, which all programs share
         self._guard = Guard()
 
+    def __getstate__(self) -> Any:
+        """Refuse to be copied or pickled: the state is that of this program alone."""
+        raise TypeError(
+            "expected no copy of a compiled function, which belongs to its state; copy the network "
+            "and the optimizer, and compile a function of these"
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns, and change the state as it does."""
         result = self.attempt(*args, **kwargs)

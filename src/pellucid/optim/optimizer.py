@@ -238,13 +238,14 @@ class Optimizer:
         before, owners, members = self.snapshot(), dict(self._owners), dict(self._members)
 
         def undo() -> None:
-            fresh = {p: self._owners[p][0]() for p in self.state if p not in before.state}
+            moved = {p: self._owners[p][0] for p in self.state if p not in before.state}
             self.restore(before)
-            self._owners, self._members = owners, members
-            for path, parameter in fresh.items():
-                if parameter is not None:
+            self._owners, self._members = dict(owners), members
+            for path, tensor in moved.items():
+                if (parameter := tensor()) is not None:
                     self.state[path] = self.init(parameter.data)
                     self.counts[path] = 0
+                    self._owners[path] = tensor, ref(parameter.data)
 
         return undo
 

@@ -235,7 +235,9 @@ class NativeForward:
             nonlocal helpless
             if choice is True or (choice == "auto" and len(x) == size and not helpless):
                 try:
-                    return self._native(x)
+                    out = self._native(x)
+                    if not np.isnan(out).any():  # eager code may refuse what makes NaN here
+                        return out
                 except (TraceError, UnsupportedError):
                     if choice is True:
                         raise
