@@ -122,3 +122,41 @@ def test_a_layer_that_keeps_its_output_is_trained_eagerly() -> None:
     np.testing.assert_array_equal(found[0], found[1])
     with pytest.raises(TraceError, match="keeps a float32"):
         train.Model(Keeping().initialise(0), "mse").fit(X, X, compile=True, verbose=False)
+
+
+@NATIVE
+def test_what_cannot_be_traced_leaves_attributes_as_they_were(native: bool) -> None:
+    """Counts, outputs that were kept, and what was made when it was first needed."""
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            self.dense, self.calls, self.last = nn.Dense(3, 3), 0, None
+
+        def forward(self, x: Any) -> Tensor:
+            self.calls += 1
+            self.last = self.dense(x)
+            self.late = nn.Dense(3, 3, rng=0)
+            return self.late(self.last) * self.calls
+
+    network = Counting().initialise(0)
+    for _ in range(2):
+        with pytest.raises(TraceError, match="keeps a float32"):
+            pellucid.compile(network, state=network, native=native)(X)
+        assert (network.calls, network.last, hasattr(network, "late")) == (0, None, False)
+
+
+@NATIVE
+def test_what_is_made_at_the_first_call_is_made_once(native: bool) -> None:
+    class Lazy(nn.Module):
+        def __init__(self) -> None:
+            self.dense: Any = None
+
+        def forward(self, x: Any) -> Tensor:
+            if self.dense is None:
+                self.dense = nn.Dense(x.shape[-1], 2, rng=0)
+            return self.dense(x)
+
+    network = nn.Sequential(Lazy(), nn.Dense(2, 2), rng=0)
+    function = pellucid.compile(network, state=network, native=native)
+    np.testing.assert_allclose(function(X).data, network(X).data, rtol=1e-5)
+    assert set(network[0].named_parameters()) == {"dense.weight", "dense.bias"}

@@ -154,6 +154,32 @@ def test_settings_of_an_optimizer_may_be_of_any_kind(kind: Any, native: bool) ->
     np.testing.assert_array_equal(network[0].weight.data, then)
 
 
+class Counting(optim.Optimizer):
+    """Sets what it needs late, and may count its updates by itself."""
+
+    def __init__(self, lr: Any = 0.1, counts: bool = False) -> None:
+        super().__init__(lr)
+        self.k, self.turns, self.really = 1.0, 0, counts
+
+    def update(self, param: Any, grad: Any, state: Any, step: int) -> Any:
+        self.turns += self.really
+        return param - self.rate() * self.k * grad, state
+
+
+@NATIVE
+def test_settings_of_an_optimizer_may_be_set_at_any_time(native: bool) -> None:
+    optimizer = Counting()
+    network, step = steps(native, optimizer)
+    step()
+    then = network[0].weight.data.copy()
+    optimizer.k = 0.0
+    step()
+    np.testing.assert_array_equal(network[0].weight.data, then)
+    _, step = steps(native, Counting(counts=True))
+    with pytest.raises(pellucid.TraceError, match="changes an attribute whenever it runs"):
+        step()
+
+
 @NATIVE
 def test_a_schedule_that_changes_is_followed(native: bool) -> None:
     constant = optim.schedules.Constant(0.1)
@@ -211,6 +237,11 @@ def test_members_of_dictionaries_are_told_apart(native: bool) -> None:
     assert [v.tolist() for v in (found["b"][0], found["b.0"], found[1], found["1"])] == [
         [4, 4], [8, 8], [4, 4], [4, 4],
     ]  # fmt: skip
+
+
+def test_what_is_no_function_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected a function to compile, got int"):
+        pellucid.compile(3)  # type: ignore[arg-type]
 
 
 def test_arrays_of_other_libraries_are_refused() -> None:

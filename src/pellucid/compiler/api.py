@@ -32,7 +32,7 @@ from pellucid.compiler.bound import (
     tracing,
     untraced,
 )
-from pellucid.compiler.cells import Cell, around, cells_of, is_stateful, outline
+from pellucid.compiler.cells import Cell, around, as_set, cells_of, is_stateful, outline
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import NEW, Graph
 from pellucid.compiler.llvm.target import unavailable
@@ -153,22 +153,37 @@ class Compiled:
 
     def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Any:
         """Trace and compile the function for these arguments; return the key of the program."""
-        key = self._key(cells_of(self.state), arrays, args, kwargs)
-        traced = untraced(alone, self._trace, args, kwargs)
-        after = self._key(cells_of(self.state), arrays, args, kwargs)
-        if after != key:
-            traced = untraced(alone, self._trace, args, kwargs)
-            if self._key(cells_of(self.state), arrays, args, kwargs) != after:
-                raise TraceError(
-                    "expected a function that changes nothing but tensors, got one that changes an "
-                    "attribute whenever it runs, such as a count of its calls; keep that in a "
-                    "tensor, or run the function without compiling it"
-                )
+        put_back = as_set(self._reached())
+        try:
+            traced, after = self._settled(args, kwargs, arrays)
+        except BaseException:
+            put_back()
+            raise
         program, cells = self._compiled(*traced), cells_of(self.state)
         self._programs[after] = Bound(program, cells, self._spares, self._guard)
         if len(self._programs) > PROGRAMS:
             self._programs.popitem(last=False)
         return after
+
+    def _settled(
+        self, args: Any, kwargs: Any, arrays: Mapping[str, Array]
+    ) -> tuple[tuple[Graph, Rebuild], Any]:
+        """Trace the function until tracing changes no setting; return the trace, and its key."""
+        key = self._key(cells_of(self.state), arrays, args, kwargs)
+        for _ in range(2):  # what is made when it is first called is there the second time
+            traced = untraced(alone, self._trace, args, kwargs)
+            before, key = key, self._key(cells_of(self.state), arrays, args, kwargs)
+            if key == before:
+                return traced, key
+        raise TraceError(
+            "expected a function that changes nothing but tensors, got one that changes an "
+            "attribute whenever it runs, such as a count of its calls; keep that in a tensor, or "
+            "run the function without compiling it"
+        )
+
+    def _reached(self) -> list[Any]:
+        """Return the state, and what else has any that the function reaches."""
+        return list({id(x): x for x in (*self.state, *around(self.function))}.values())
 
     def _key(
         self, cells: Mapping[str, Cell], arrays: Mapping[str, Array], args: Any, kwargs: Any
@@ -187,7 +202,7 @@ class Compiled:
         """Run the function on symbols; return what it asked for."""
         cells = cells_of(self.state)
         before = {name: cell.get() for name, cell in cells.items()}
-        owners = list({id(x): x for x in (*self.state, *around(self.function))}.values())
+        owners = self._reached()
         undo = [owner.traced() for owner in owners if is_stateful(owner)]
         tensors = {id(t): t for owner in owners for t in tensors_in(owner)}.values()
         kept = [(tensor, tensor.data, tensor.grad) for tensor in tensors]
@@ -273,6 +288,7 @@ def compile(  # noqa: A001 - the word for it
         TraceError: at the call: the function looks at values, for example with ``if loss > 1``,
             or changes or keeps what ``state`` does not name; says where.
         GraphError: at the call: the result depends on an argument that requires a gradient.
+        TypeError: this is no function, or something in ``state`` has none.
 
     >>> import pellucid
     >>> from pellucid import optim
@@ -287,6 +303,8 @@ def compile(  # noqa: A001 - the word for it
     >>> step(), step(), w
     (Tensor(16.), Tensor(4.), Tensor([1.], requires_grad=True))
     """
+    if not callable(function):
+        raise TypeError(f"expected a function to compile, got {type(function).__name__}")
     several = state if isinstance(state, list | tuple) else [state]
     for owner in several:
         cells_of([owner])

@@ -158,6 +158,26 @@ def around(function: Any) -> list[Any]:
     return found
 
 
+def as_set(owners: Sequence[Any]) -> Callable[[], None]:
+    """Return what sets all attributes of owners and their modules as they are now.
+
+    What is no module, such as an optimiser, has its plain ones set: it undoes the rest itself.
+    """
+    modules = [node for owner in owners for node in tree.find(owner, tree.Node).values()]
+    before = [(node, dict(vars(node))) for node in modules]
+    others = [x for x in owners if is_stateful(x)]
+    plain = [(x, {n: v for n, v in vars(x).items() if isinstance(v, PLAIN)}) for x in others]
+
+    def put_back() -> None:
+        for node, attributes in before:
+            for name in vars(node).keys() - attributes.keys():
+                delattr(node, name)
+        for x, attributes in (*before, *plain):
+            vars(x).update(attributes)
+
+    return put_back
+
+
 def tensor_cell(tensor: Tensor) -> Cell:
     """Return the cell of a tensor's data."""
 

@@ -224,10 +224,10 @@ class Optimizer:
 
     def settings(self) -> tuple[Any, ...]:
         """Return what a compiled step takes as it is when it is traced."""
-        groups = tuple((group.which, group.settings) for group in self.groups)
-        fixed = (name for name in self._names if name != "lr" or callable(self.lr))
-        own = tuple(getattr(self, name) for name in fixed)
-        found: tuple[Any, ...] = outline((own, self.clip_value, self.clip_norm, groups))
+        inputs = ["steps", "scale", "counts", "state", *([] if callable(self.lr) else ["lr"])]
+        own = {n: x for n, x in vars(self).items() if n[0] != "_" and n not in inputs}
+        groups = [(group.which, group.settings) for group in self.groups]
+        found: tuple[Any, ...] = outline(own | {"groups": groups})
         return found
 
     def traced(self) -> Callable[[], None]:
