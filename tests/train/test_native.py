@@ -312,3 +312,19 @@ def test_words_out_of_range_are_refused_wherever_they_are(
             ask(wrong, **how)
     with pytest.raises(IndexError, match=match):
         trained.evaluate(wrong, words[:, 0] % 2, **how)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_programs_that_predict_follow_the_loss(activation: str | None) -> None:
+    """Which layer's output it takes, and what makes probabilities of that."""
+    network = nn.Sequential(nn.Dense(6, 3, activation), rng=0)
+    trained = train.Model(network, "cross_entropy")
+    x, y = X[:32], LABELS[:32]
+    for from_logits in (True, False, True):
+        trained.loss = nn.CrossEntropyLoss(from_logits=from_logits)
+        for function in (trained.predict_proba, trained.predict_classes):
+            found, expected = (function(x, 32, compile=choice) for choice in (True, False))
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        if from_logits or activation:
+            found, expected = (trained.evaluate(x, y, 32, compile=c) for c in (True, False))
+            assert found == pytest.approx(expected, rel=1e-5)
