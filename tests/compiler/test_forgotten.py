@@ -160,3 +160,13 @@ def test_what_is_made_at_the_first_call_is_made_once(native: bool) -> None:
     function = pellucid.compile(network, state=network, native=native)
     np.testing.assert_allclose(function(X).data, network(X).data, rtol=1e-5)
     assert set(network[0].named_parameters()) == {"dense.weight", "dense.bias"}
+
+
+@NATIVE
+def test_who_holds_an_optimizer_s_memory_sees_no_symbols(native: bool) -> None:
+    network, optimizer = nn.Sequential(nn.Dense(3, 2), rng=0), optim.Adam(0.01)
+    state, counts = optimizer.state, optimizer.counts
+    step = pellucid.compile(stepper(network, optimizer), [network, optimizer], native=native)
+    step(X)
+    assert (state, counts) == ({}, {})
+    assert optimizer.counts == {"layers.0.weight": 1, "layers.0.bias": 1}

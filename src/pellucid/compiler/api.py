@@ -157,7 +157,11 @@ class Compiled:
         try:
             traced, after = self._settled(args, kwargs, arrays)
         except BaseException:
-            put_back()
+            try:
+                put_back()
+            except BaseException:  # Ctrl-C: nothing is put back by half
+                put_back()
+                raise
             raise
         program, cells = self._compiled(*traced), cells_of(self.state)
         self._programs[after] = Bound(program, cells, self._spares, self._guard)

@@ -236,6 +236,7 @@ class Optimizer:
         Parameters that it moved for the first time have their starting state afterwards.
         """
         before, owners, members = self.snapshot(), dict(self._owners), dict(self._members)
+        self.restore(before)  # into new dictionaries: who holds the old ones sees no symbols
 
         def undo() -> None:
             moved = {p: self._owners[p][0] for p in self.state if p not in before.state}
