@@ -62,6 +62,32 @@ def test_a_network_whose_buffers_change(layer: Callable[[], nn.Module], native: 
     np.testing.assert_allclose(pellucid.compile(network)(X).data, network(X).data, rtol=1e-5)
 
 
+NETWORK = nn.Sequential(nn.Dense(3, 3), nn.Dropout(0.5), rng=0)
+
+
+def helped(x: Any) -> Tensor:
+    return NETWORK(x).sum()
+
+
+def test_what_functions_reach_through_others_is_found() -> None:
+    """Through a helper, a gradient, a method; not beyond what is there yet."""
+
+    def scale(x: Any) -> Any:
+        return later(x) * helped(x)
+
+    for function in (helped, scale, pellucid.grad(helped)):
+        before = NETWORK.state()
+        with pytest.raises((TraceError, NameError), match=r"which is not there|later"):
+            pellucid.compile(function)(X)
+        assert all(np.array_equal(v, before[path]) for path, v in NETWORK.state().items())
+
+    def later(x: Any) -> Any:
+        return x
+
+    with pytest.raises(TraceError, match="which is not there"):
+        pellucid.compile(scale)(X)
+
+
 @NATIVE
 def test_gradients_of_what_is_no_state_are_as_they_were(native: bool) -> None:
     w = Tensor(np.ones(3, F4), requires_grad=True)

@@ -136,7 +136,7 @@ def around(function: Any) -> list[Any]:
     """Return modules, tensors and what else has state that a function reaches by its own names.
 
     That is itself, what it is a method of or closes over, and what is global; and what functions
-    among these reach.
+    among these reach, of global ones those of the same module.
     """
     found: list[Any] = []
     waiting, seen = [function], set()
@@ -150,8 +150,11 @@ def around(function: Any) -> list[Any]:
         elif isinstance(x, MethodType):
             waiting += [x.__self__, x.__func__]
         elif isinstance(x, FunctionType):
-            names, outside = x.__code__.co_names, x.__globals__
-            waiting += [outside[name] for name in names if name in outside]
+            outside = x.__globals__
+            near = (outside[name] for name in x.__code__.co_names if name in outside)
+            for y in near:
+                if not isinstance(y, FunctionType) or y.__globals__ is outside:
+                    waiting.append(y)
             for cell in x.__closure__ or ():
                 with suppress(ValueError):  # nothing is in it yet
                     waiting.append(cell.cell_contents)

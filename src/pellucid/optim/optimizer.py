@@ -358,16 +358,10 @@ class Optimizer:
     def _memory(self, path: str, p: Tensor) -> State | None:
         """Return the state of a parameter, None before its first update.
 
-        A gradient of another shape is refused, and a parameter that the state is not of; and, while
-        a step is traced, what its ``state`` does not name.
+        A gradient of another shape is refused, and a parameter that the state is not of.
         """
-        for missing, there in (("the network", p.data), ("the optimizer", self.steps)):
-            if isinstance(p.grad, Symbol) and not isinstance(there, Symbol):
-                raise TraceError(
-                    f"expected {missing} among the state of the function that is compiled, got a "
-                    f"step of {type(self).__name__} without it; name both, "
-                    "pellucid.compile(function, state=[network, optimizer])"
-                )
+        if isinstance(p.grad, Symbol):
+            self._check_traced(p)
         if p.grad.shape != p.data.shape:  # type: ignore[union-attr]
             raise ShapeError(
                 f"{path}: expected a gradient in the parameter's shape {p.shape}, got "
@@ -390,6 +384,16 @@ class Optimizer:
                 "optimizer.load_state_dict(optimizer.state_dict()) to go on with what it remembers"
             )
         return {name: _as(array, p.data.dtype) for name, array in state.items()}
+
+    def _check_traced(self, p: Tensor) -> None:
+        """Refuse to be traced where the compiled function's ``state`` does not name both."""
+        for missing, there in (("the network", p.data), ("the optimizer", self.steps)):
+            if not isinstance(there, Symbol):
+                raise TraceError(
+                    f"expected {missing} among the state of the function that is compiled, got a "
+                    f"step of {type(self).__name__} without it; name both, "
+                    "pellucid.compile(function, state=[network, optimizer])"
+                )
 
 
 def whole(value: Any) -> Any:
