@@ -117,7 +117,8 @@ def test_kernels_are_measured_on_what_those_before_them_computed(
     measured: Explanation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = Program(measured.source, apart=True)
-    assert [task.calls for task in program.tasks] == [list(p.calls) for p in measured.kernels]
+    calls = [task.calls for task in program.tasks]
+    assert repr(calls) == repr([list(part.calls) for part in measured.kernels])  # NaN is in them
     assert any(measure.adds(call.kernel) for call in program.calls)  # of the embedding's gradient
     held: list[list[np.ndarray]] = []
     filled = measure.filled

@@ -279,3 +279,84 @@ def test_programs_that_predict_are_kept_and_follow_the_network() -> None:
     trained.network = model().network
     np.testing.assert_allclose(trained.predict(x, batch_size=70), first, rtol=1e-5, atol=1e-6)
     assert len(trained._forwards) == 1
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "u4", "u8", ">i4", ">f4", "f2", "?"])
+def test_data_of_every_width_are_trained_on_natively(dtype: str) -> None:
+    """Bytes are what images and labels most often come in."""
+    x, y = np.abs(4 * X).astype(dtype), (LABELS > 0).astype(dtype)
+    weights = []
+    for choice in (True, False):
+        trained = model()
+        trained.fit(x, y, epochs=2, batch_size=16, seed=0, verbose=False, compile=choice)
+        trained.predict(x, batch_size=70, compile=choice)
+        weights.append(trained.network[0].weight.data)
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-4, atol=1e-5)
+
+
+def test_batches_in_which_nothing_counts_change_nothing() -> None:
+    """Neither statistics nor the streams of random numbers, natively as eagerly."""
+    found = []
+    for choice in (True, False):
+        network = nn.Sequential(
+            nn.Dense(6, 5), nn.BatchNorm1D(5), nn.Dropout(0.2), nn.Dense(5, 3), rng=0
+        )
+        loss = nn.CrossEntropyLoss(class_weight=[0, 0, 1.0])  # most batches of two hold no 2
+        trained = train.Model(network, loss, optim.Adam(0.01))
+        trained.fit(X, LABELS, epochs=2, batch_size=2, seed=0, verbose=False, compile=choice)
+        found.append(trained.network.state())
+    for path, array in found[0].items():
+        np.testing.assert_allclose(array, found[1][path], rtol=1e-4, atol=1e-5, err_msg=path)
+
+
+@pytest.mark.parametrize("choice", [True, False])
+def test_a_layer_that_takes_the_place_of_a_trained_one_is_refused(choice: bool) -> None:
+    """What the optimiser remembers is of the old one."""
+    trained = model()
+    trained.fit(X, LABELS, epochs=1, verbose=False, compile=choice)
+    trained.network.layers[0] = nn.Dense(6, 16, "tanh", rng=1)
+    with pytest.raises(ValueError, match=r"expected layers.0.weight to be the tensor of the steps"):
+        trained.fit(X, LABELS, epochs=1, verbose=False, compile=choice)
+    trained.optimizer.reset()
+    trained.fit(X, LABELS, epochs=1, verbose=False, compile=choice)
+
+
+@pytest.mark.parametrize("choice", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bad", [-1, 10])
+def test_words_out_of_range_are_refused_wherever_they_are(
+    bad: int, dtype: str, choice: bool
+) -> None:
+    """Neither trained on as another word nor predicted from."""
+    words = RNG.integers(0, 10, (40, 3))
+    wrong = words.copy()
+    wrong[25, 1] = bad
+    layers = [nn.Embedding(10, 4), nn.Flatten(), nn.Dense(12, 2)]
+    trained = train.Model(nn.Sequential(*layers, rng=0).astype(dtype), "cross_entropy")
+    how = {"batch_size": 8, "compile": choice}
+    trained.fit(words, words[:, 0] % 2, epochs=1, seed=0, verbose=False, **how)
+    steps, match = trained.optimizer.steps, f"Embedding: expected indices from 0 to 9, got {bad}"
+    with pytest.raises(IndexError, match=match):
+        trained.fit(wrong, words[:, 0] % 2, epochs=1, seed=0, verbose=False, **how)
+    assert steps <= trained.optimizer.steps < steps + 5
+    for ask in (trained.predict, trained.predict_proba, trained.predict_classes):
+        with pytest.raises(IndexError, match=match):
+            ask(wrong, **how)
+    with pytest.raises(IndexError, match=match):
+        trained.evaluate(wrong, words[:, 0] % 2, **how)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_programs_that_predict_follow_the_loss(activation: str | None) -> None:
+    """Which layer's output it takes, and what makes probabilities of that."""
+    network = nn.Sequential(nn.Dense(6, 3, activation), rng=0)
+    trained = train.Model(network, "cross_entropy")
+    x, y = X[:32], LABELS[:32]
+    for from_logits in (True, False, True):
+        trained.loss = nn.CrossEntropyLoss(from_logits=from_logits)
+        for function in (trained.predict_proba, trained.predict_classes):
+            found, expected = (function(x, 32, compile=choice) for choice in (True, False))
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        if from_logits or activation:
+            found, expected = (trained.evaluate(x, y, 32, compile=c) for c in (True, False))
+            assert found == pytest.approx(expected, rel=1e-5)

@@ -590,5 +590,5 @@ def split_key(key: Any) -> tuple[indexing.Key, list[Any]]:
             if array.dtype.kind not in "iub" and array.size:
                 raise IndexError(f"expected integers or booleans as an index, got {array.dtype}")
             template.append(indexing.ARRAY)
-            arrays.append(array if array.size else Tensor(array.data.astype(np.int64)))
+            arrays.append(array if array.dtype.kind in "iub" else array.astype(np.int64))  # empty
     return tuple(template), arrays

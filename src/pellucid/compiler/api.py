@@ -32,7 +32,7 @@ from pellucid.compiler.bound import (
     tracing,
     untraced,
 )
-from pellucid.compiler.cells import Cell, cells_of, is_stateful, settings
+from pellucid.compiler.cells import Cell, around, as_set, cells_of, is_stateful, outline
 from pellucid.compiler.explain import Explanation, explain
 from pellucid.compiler.graph import NEW, Graph
 from pellucid.compiler.llvm.target import unavailable
@@ -40,7 +40,7 @@ from pellucid.compiler.passes import optimise
 from pellucid.compiler.places import UnsupportedError
 from pellucid.compiler.program import Program
 from pellucid.compiler.threads import Guard, checked
-from pellucid.compiler.trace import TraceError, finished, input_symbol
+from pellucid.compiler.trace import TraceError, alone, finished, input_symbol
 
 PROGRAMS = 16  # kept of one function: one for each kind of arguments
 
@@ -68,6 +68,13 @@ class Compiled:
         self._programs: OrderedDict[Any, Bound] = OrderedDict()
         self._spares: dict[str, Spare] = {}  # memory for new state, which all programs share
         self._guard = Guard()
+
+    def __getstate__(self) -> Any:
+        """Refuse to be copied or pickled: the state is that of this program alone."""
+        raise TypeError(
+            "expected no copy of a compiled function, which belongs to its state; copy the network "
+            "and the optimizer, and compile a function of these"
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns, and change the state as it does."""
@@ -146,31 +153,51 @@ class Compiled:
 
     def _add(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Any:
         """Trace and compile the function for these arguments; return the key of the program."""
-        key = self._key(cells_of(self.state), arrays, args, kwargs)
-        traced = untraced(self._trace, args, kwargs)
-        after = self._key(cells_of(self.state), arrays, args, kwargs)
-        if after != key:
-            traced = untraced(self._trace, args, kwargs)
-            if self._key(cells_of(self.state), arrays, args, kwargs) != after:
-                raise TraceError(
-                    "expected a function that changes nothing but tensors, got one that changes an "
-                    "attribute whenever it runs, such as a count of its calls; keep that in a "
-                    "tensor, or run the function without compiling it"
-                )
+        put_back = as_set(self._reached())
+        try:
+            traced, after = self._settled(args, kwargs, arrays)
+        except BaseException:
+            try:
+                put_back()
+            except BaseException:  # Ctrl-C: nothing is put back by half
+                put_back()
+                raise
+            raise
         program, cells = self._compiled(*traced), cells_of(self.state)
         self._programs[after] = Bound(program, cells, self._spares, self._guard)
         if len(self._programs) > PROGRAMS:
             self._programs.popitem(last=False)
         return after
 
+    def _settled(
+        self, args: Any, kwargs: Any, arrays: Mapping[str, Array]
+    ) -> tuple[tuple[Graph, Rebuild], Any]:
+        """Trace the function until tracing changes no setting; return the trace, and its key."""
+        key = self._key(cells_of(self.state), arrays, args, kwargs)
+        for _ in range(2):  # what is made when it is first called is there the second time
+            traced = untraced(alone, self._trace, args, kwargs)
+            before, key = key, self._key(cells_of(self.state), arrays, args, kwargs)
+            if key == before:
+                return traced, key
+        raise TraceError(
+            "expected a function that changes nothing but tensors, got one that changes an "
+            "attribute whenever it runs, such as a count of its calls; keep that in a tensor, or "
+            "run the function without compiling it"
+        )
+
+    def _reached(self) -> list[Any]:
+        """Return the state, and what else has any that the function reaches."""
+        return list({id(x): x for x in (*self.state, *around(self.function))}.values())
+
     def _key(
         self, cells: Mapping[str, Cell], arrays: Mapping[str, Array], args: Any, kwargs: Any
     ) -> Any:
         """Return what a program depends on: shapes, dtypes, settings, modes such as training."""
+        seen: dict[int, int] = {}
         return (
             tuple((name, a.shape, a.dtype) for name, a in arrays.items()),
             tuple((name, cell.weak or shape_of(cell.get())) for name, cell in cells.items()),
-            tuple(map(mode, self.state)),
+            tuple([mode(owner, seen) for owner in self.state]),
             skeleton(args),
             skeleton(kwargs),
         )
@@ -179,9 +206,10 @@ class Compiled:
         """Run the function on symbols; return what it asked for."""
         cells = cells_of(self.state)
         before = {name: cell.get() for name, cell in cells.items()}
-        undo = [owner.traced() for owner in self.state if is_stateful(owner)]
-        tensors = [t for owner in self.state for t in tensors_in(owner)]
-        gradients = [t.grad for t in tensors]
+        owners = self._reached()
+        undo = [owner.traced() for owner in owners if is_stateful(owner)]
+        tensors = {id(t): t for owner in owners for t in tensors_in(owner)}.values()
+        kept = [(tensor, tensor.data, tensor.grad) for tensor in tensors]
         inputs = {
             name: input_symbol(name, np.float64(0) if cell.weak else before[name], cell.weak)
             for name, cell in cells.items()
@@ -193,17 +221,19 @@ class Compiled:
                 cell.set(before[name])
             for put_back in undo:
                 put_back()
-            for tensor, grad in zip(tensors, gradients, strict=True):
-                tensor.grad = grad
+            for tensor, data, grad in kept:
+                tensor.data, tensor.grad = data, grad
             tracing.discard(get_ident())
 
         try:
             tracing.add(get_ident())
             for name, cell in cells.items():
                 cell.set(inputs[name])
-            given, named = with_symbols(args, kwargs, inputs)
+            given = with_symbols(args, "arg", inputs)
+            named = with_symbols(kwargs, "kwarg", inputs)
             value = self.function(*given, **named)
             check_gradients(dict(enumerate(given)) | named, value)
+            check_state(kept, cells)
             outputs: dict[str, Any] = {
                 NEW + name: cell.get()
                 for name, cell in cells.items()
@@ -259,9 +289,10 @@ def compile(  # noqa: A001 - the word for it
             bits for any number.
 
     Raises:
-        TraceError: at the call: the function looks at values, for example with ``if loss > 1``;
-            says where.
+        TraceError: at the call: the function looks at values, for example with ``if loss > 1``,
+            or changes or keeps what ``state`` does not name; says where.
         GraphError: at the call: the result depends on an argument that requires a gradient.
+        TypeError: this is no function, or something in ``state`` has none.
 
     >>> import pellucid
     >>> from pellucid import optim
@@ -276,6 +307,8 @@ def compile(  # noqa: A001 - the word for it
     >>> step(), step(), w
     (Tensor(16.), Tensor(4.), Tensor([1.], requires_grad=True))
     """
+    if not callable(function):
+        raise TypeError(f"expected a function to compile, got {type(function).__name__}")
     several = state if isinstance(state, list | tuple) else [state]
     for owner in several:
         cells_of([owner])
@@ -293,11 +326,26 @@ def shape_of(x: Array) -> Any:
     return x.shape, x.dtype
 
 
-def mode(owner: Any) -> Any:
-    """Return what the program of an owner depends on besides its arrays."""
-    if is_stateful(owner):
-        return owner.settings()
-    return tuple(map(settings, tree.find(owner, tree.Node).values()))
+def mode(owner: Any, seen: dict[int, int]) -> Any:
+    """Return what the program of an owner depends on besides its arrays; see `outline`."""
+    return owner.settings() if is_stateful(owner) else outline(owner, seen)
+
+
+def check_state(kept: Sequence[tuple[Tensor, Any, Any]], cells: Mapping[str, Cell]) -> None:
+    """Refuse a change of a tensor that is no state: it would be made once, while tracing.
+
+    Raises:
+        TraceError: says of what shape it is.
+    """
+    known = {id(cell.owner) for cell in cells.values()}
+    for tensor, before, _ in kept:
+        if tensor.data is not before and id(tensor) not in known:
+            raise TraceError(
+                "expected all that the function changes in state=, got one that changes a tensor "
+                f"{before.dtype}{list(before.shape)} which is not there, such as a parameter or a "
+                "layer's statistics; name the network or the tensor, "
+                "pellucid.compile(function, state=[network, optimizer])"
+            )
 
 
 def tensors_in(owner: Any) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,23 +21,26 @@ def is_array(x: Any) -> bool:
 
 def arrays_of(args: Any, kwargs: Any) -> dict[str, Array]:
     """Return the arrays among arguments by name: their place."""
-    found: dict[str, Array] = {}
+    return dict([*_arrays(args, "arg"), *_arrays(kwargs, "kwarg")])
 
-    def visit(x: Any, name: str) -> None:
-        if isinstance(x, Symbol) or (isinstance(x, Tensor) and isinstance(x.data, Symbol)):
-            raise TraceError("expected arrays, got symbols: a compiled function cannot be traced")
-        if is_array(x):
-            found[name] = np.asarray(x.data if isinstance(x, Tensor) else x)
-        elif isinstance(x, list | tuple):
-            for i, part in enumerate(x):
-                visit(part, f"{name}.{i}")
-        elif isinstance(x, dict):
-            for key, part in x.items():
-                visit(part, f"{name}.{key}")
 
-    visit(args, "arg")
-    visit(kwargs, "kwarg")
-    return found
+def _arrays(x: Any, name: str) -> Iterator[tuple[str, Array]]:
+    if isinstance(x, Symbol) or (isinstance(x, Tensor) and isinstance(x.data, Symbol)):
+        raise TraceError("expected arrays, got symbols: a compiled function cannot be traced")
+    if is_array(x):
+        yield name, np.asarray(x.data if isinstance(x, Tensor) else x)
+    elif isinstance(x, list | tuple):
+        for i, part in enumerate(x):
+            yield from _arrays(part, f"{name}.{i}")
+    elif isinstance(x, dict):
+        for key, part in x.items():
+            yield from _arrays(part, member(name, key))
+
+
+def member(name: str, key: Any) -> str:
+    """Return the name of what a dictionary has under a key: no two members have the same."""
+    plain = isinstance(key, str) and key.isidentifier()
+    return f"{name}.{key}" if plain else f"{name}[{key!r}]"
 
 
 def wants_gradient(x: Any) -> bool:
@@ -53,6 +56,11 @@ def skeleton(x: Any) -> Any:
         return type(x), tuple(skeleton(part) for part in x)
     if isinstance(x, dict):
         return tuple((key, skeleton(part)) for key, part in x.items())
+    if hasattr(x, "__array__"):
+        raise TypeError(
+            f"expected arrays, tensors and settings as arguments, got {type(x).__name__}; convert "
+            "it with numpy.asarray"
+        )
     try:
         hash(x)
     except TypeError:
@@ -63,19 +71,16 @@ def skeleton(x: Any) -> Any:
     return type(x).__name__, x
 
 
-def with_symbols(args: Any, kwargs: Any, inputs: Mapping[str, Symbol]) -> tuple[Any, Any]:
-    """Return the arguments with a tensor of symbols in the place of each array."""
-
-    def visit(x: Any, name: str) -> Any:
-        if is_array(x):
-            return Tensor(inputs[name], requires_grad=wants_gradient(x))
-        if isinstance(x, list | tuple):
-            return tree.sequence(type(x), (visit(part, f"{name}.{i}") for i, part in enumerate(x)))
-        if isinstance(x, dict):
-            return {key: visit(part, f"{name}.{key}") for key, part in x.items()}
-        return x
-
-    return visit(args, "arg"), visit(kwargs, "kwarg")
+def with_symbols(x: Any, name: str, inputs: Mapping[str, Symbol]) -> Any:
+    """Return arguments with a tensor of symbols in the place of each array."""
+    if is_array(x):
+        return Tensor(inputs[name], requires_grad=wants_gradient(x))
+    if isinstance(x, list | tuple):
+        parts = (with_symbols(part, f"{name}.{i}", inputs) for i, part in enumerate(x))
+        return tree.sequence(type(x), parts)
+    if isinstance(x, dict):
+        return {key: with_symbols(part, member(name, key), inputs) for key, part in x.items()}
+    return x
 
 
 def check_gradients(given: Any, value: Any) -> None:
@@ -97,23 +102,21 @@ def check_gradients(given: Any, value: Any) -> None:
                 )
 
 
-def collected(value: Any, outputs: dict[str, Any]) -> Callable[[Mapping[str, Array]], Any]:
+def collected(
+    x: Any, outputs: dict[str, Any], name: str = "out"
+) -> Callable[[Mapping[str, Array]], Any]:
     """Add what a function returned to the outputs; return what puts it together again."""
-
-    def visit(x: Any, name: str) -> Callable[[Mapping[str, Array]], Any]:
-        if isinstance(x, Tensor | Symbol | np.ndarray):
-            outputs[name] = x.data if isinstance(x, Tensor) else x
-            wrap = Tensor if isinstance(x, Tensor) else np.asarray
-            return lambda found: wrap(found[name])
-        if isinstance(x, list | tuple):
-            kind, parts = type(x), [visit(part, f"{name}.{i}") for i, part in enumerate(x)]
-            return lambda found: tree.sequence(kind, (part(found) for part in parts))
-        if isinstance(x, dict):
-            members = {key: visit(part, f"{name}.{key}") for key, part in x.items()}
-            return lambda found: {key: part(found) for key, part in members.items()}
-        return lambda found: x
-
-    return visit(value, "out")
+    if isinstance(x, Tensor | Symbol | np.ndarray):
+        outputs[name] = x.data if isinstance(x, Tensor) else x
+        wrap = Tensor if isinstance(x, Tensor) else np.asarray
+        return lambda found: wrap(found[name])
+    if isinstance(x, list | tuple):
+        kind, parts = type(x), [collected(p, outputs, f"{name}.{i}") for i, p in enumerate(x)]
+        return lambda found: tree.sequence(kind, (part(found) for part in parts))
+    if isinstance(x, dict):
+        members = {key: collected(p, outputs, member(name, key)) for key, p in x.items()}
+        return lambda found: {key: part(found) for key, part in members.items()}
+    return lambda found: x
 
 
 def stacked(values: list[Any]) -> Any:

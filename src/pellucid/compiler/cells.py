@@ -9,12 +9,22 @@ and stay the same for ever.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from types import FunctionType
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MethodType, NoneType
 from typing import Any, Protocol
+
+import numpy as np
 
 from pellucid import tree
 from pellucid.autograd import Tensor
+
+# settings that are compared as they are
+PLAIN = (
+    int, float, complex, str, bytes, NoneType, Enum, type, np.generic, np.dtype, np.ufunc,
+    FunctionType, BuiltinFunctionType, MethodType,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,22 +77,108 @@ def cells_of(state: Sequence[Any]) -> dict[str, Cell]:
     return found
 
 
-def settings(owner: Any) -> Any:
-    """Return what an object is set to, such as the rate of dropout, or training or evaluation."""
-    plain = ((name, x) for name, x in vars(owner).items() if is_plain(x))
-    return type(owner), *plain
+class Same:
+    """Stands for an array where programs are compared: equal to itself alone, whatever is in it."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.array is self.array
+
+    def __hash__(self) -> int:
+        return id(self.array)
 
 
-def is_plain(x: Any) -> bool:
-    """Whether this is a number, a word, nothing, a function, or a tuple of such."""
-    if isinstance(x, tuple):
-        return all(map(is_plain, x))
-    return x is None or isinstance(x, (int, float, str, FunctionType))
+def outline(x: Any, seen: dict[int, int] | None = None) -> Any:
+    """Return what a program depends on in an object besides its tensors' elements, to be compared.
+
+    That is what plain attributes are set to, such as the rate of dropout and whether it is in
+    training; which tensors require a gradient; whether an array that is no tensor is another one;
+    and which tensors and modules stand in several places. ``seen`` numbers these.
+    """
+    seen = {} if seen is None else seen
+    if isinstance(x, PLAIN):
+        return x
+    if isinstance(x, np.ndarray):
+        return Same(x)
+    if isinstance(x, list | tuple):
+        return tuple([outline(part, seen) for part in x])
+    if isinstance(x, dict):
+        return tuple([(name, outline(part, seen)) for name, part in x.items()])
+    if not (isinstance(x, Tensor | tree.Node) or callable(x)):
+        return None
+    if id(x) in seen:
+        return "again", seen[id(x)]
+    seen[id(x)] = len(seen)
+    return x.requires_grad if isinstance(x, Tensor) else settings(x, seen)
+
+
+def settings(owner: Any, seen: dict[int, int] | None = None) -> Any:
+    """Return what an object's attributes are set to; see `outline`.
+
+    Of those that are its own affair, only plain values.
+    """
+    seen = {} if seen is None else seen
+    named = vars(owner).items() if hasattr(owner, "__dict__") else ()
+    watched = [(n, x) for n, x in named if n[0] != "_" or isinstance(x, (*PLAIN, tuple))]
+    return type(owner), *((name, outline(x, seen)) for name, x in watched)
 
 
 def is_stateful(owner: Any) -> bool:
     """Whether an object tells of its state itself; see `Stateful`."""
     return callable(getattr(owner, "cells", None)) and callable(getattr(owner, "traced", None))
+
+
+def around(function: Any) -> list[Any]:
+    """Return modules, tensors and what else has state that a function reaches by its own names.
+
+    That is itself, what it is a method of or closes over, and what is global; and what functions
+    among these reach, of global ones those of the same module.
+    """
+    found: list[Any] = []
+    waiting, seen = [function], set()
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if isinstance(x, tree.Node | Tensor) or is_stateful(type(x)):
+            found.append(x)
+        elif isinstance(x, MethodType):
+            waiting += [x.__self__, x.__func__]
+        elif isinstance(x, FunctionType):
+            outside = x.__globals__
+            near = (outside[name] for name in x.__code__.co_names if name in outside)
+            for y in near:
+                if not isinstance(y, FunctionType) or y.__globals__ is outside:
+                    waiting.append(y)
+            for cell in x.__closure__ or ():
+                with suppress(ValueError):  # nothing is in it yet
+                    waiting.append(cell.cell_contents)
+    return found
+
+
+def as_set(owners: Sequence[Any]) -> Callable[[], None]:
+    """Return what sets all attributes of owners and their modules as they are now.
+
+    What is no module, such as an optimiser, has its plain ones set: it undoes the rest itself.
+    """
+    modules = [node for owner in owners for node in tree.find(owner, tree.Node).values()]
+    before = [(node, dict(vars(node))) for node in modules]
+    others = [x for x in owners if is_stateful(x)]
+    plain = [(x, {n: v for n, v in vars(x).items() if isinstance(v, PLAIN)}) for x in others]
+
+    def put_back() -> None:
+        for node, attributes in before:
+            for name in vars(node).keys() - attributes.keys():
+                delattr(node, name)
+        for x, attributes in (*before, *plain):
+            vars(x).update(attributes)
+
+    return put_back
 
 
 def tensor_cell(tensor: Tensor) -> Cell:

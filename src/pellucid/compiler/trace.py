@@ -7,12 +7,14 @@ element, such as ``if loss > 1``, cannot be traced, and says so with the line it
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from pellucid.arrays import NUMPY, Shape
 from pellucid.compiler.graph import Graph, Node, infer
 from pellucid.compiler.primitives import ARRAY, ELEMENTWISE, OPERATORS
 
+T = TypeVar("T")
 # lines in here are not the user's
 HOME = str(Path(arrays.__file__).parents[1])
 NUMPY_HOME = str(Path(np.__file__).parent)
@@ -30,6 +33,9 @@ UFUNCS = {
     "left_shift": "bitwise_left_shift",
     "right_shift": "bitwise_right_shift",
 }
+
+
+made: list[ref[Symbol]] = []  # while a function is traced, which is one at a time
 
 
 class TraceError(TypeError):
@@ -62,6 +68,7 @@ class Symbol:
 
     def __init__(self, node: Node, weak: bool = False) -> None:
         self.node, self.weak = node, weak
+        made.append(ref(self))
 
     @property
     def shape(self) -> Shape:
@@ -394,6 +401,31 @@ def input_symbol(name: str, like: Any, weak: bool = False) -> Symbol:
     """Return the symbol of an array that is given when the program runs."""
     array = np.asarray(like)
     return Symbol(Node("input", (), array.shape, array.dtype, (("name", name),)), weak)
+
+
+def alone(function: Callable[..., T], *args: Any) -> T:
+    """Return what a function returns, which traces; no symbol that it has made may be left.
+
+    Raises:
+        TraceError: one is, where it would be taken for an array later; says which.
+    """
+    made.clear()
+    try:
+        found = function(*args)
+        if any(symbol() is not None for symbol in made):
+            gc.collect()  # it may be in a cycle that nobody holds
+        left = [symbol.node for known in made if (symbol := known()) is not None]
+    finally:
+        made.clear()
+    if left:
+        node = next((node for node in left if node.line), left[0])
+        raise TraceError(
+            f"expected a function that keeps nothing but what state= names, got one that keeps a "
+            f"{node.type} computed at {node.line or 'an unknown line'}, such as in an attribute or "
+            "a list, or in a network or optimizer that state= does not name; name that, or return "
+            "what is to be kept"
+        )
+    return found
 
 
 def finished(inputs: Mapping[str, Symbol], outputs: Mapping[str, Any]) -> Graph:

@@ -33,7 +33,8 @@ class Embedding(Module):
 
     Raises:
         ValueError: a size is no positive whole number, or ``padding_idx`` no row.
-        IndexError: of a call: an index is out of range; the first such is named.
+        IndexError: of a call: an index is out of range; the first such is named. In a compiled
+            function its row is NaN; `Model` then computes the batch eagerly, which raises.
         TypeError: of a call: the input is not of integers.
 
     >>> from pellucid import nn
@@ -90,9 +91,17 @@ class Embedding(Module):
         if isinstance(x.data, np.ndarray):
             self._check(x.data)
         out: Tensor = self.weight[x]  # (..., embedding_dim)
+        if not isinstance(x.data, np.ndarray):
+            out = out + self._nan_outside(x)
         if self.padding_idx is None:
             return out
         return F.where(F.expand_dims(x == self.padding_idx, axis=-1), 0.0, out)
+
+    def _nan_outside(self, x: Tensor) -> Tensor:
+        """Return NaN for indices out of range, else 0, ``(..., 1)``: none is known when traced."""
+        number = self.weight.dtype.type
+        outside = (x < 0) | (x >= self.num_embeddings)
+        return F.expand_dims(F.where(outside, number(np.nan), number(0)), axis=-1)
 
     def _check(self, x: Array) -> None:
         """Refuse indices out of range."""

@@ -13,7 +13,8 @@ from pellucid import tree
 from pellucid.arrays import Array, DType, namespace
 from pellucid.autograd import Tensor
 from pellucid.calls import Helpful
-from pellucid.compiler.cells import Cell
+from pellucid.compiler.cells import Cell, outline
+from pellucid.compiler.trace import Symbol, TraceError
 from pellucid.errors import ShapeError
 from pellucid.optim import groups as grouping
 from pellucid.optim.checks import Rate, is_number, learning_rate, positive, without_parameters
@@ -224,10 +225,11 @@ class Optimizer(Helpful):
 
     def settings(self) -> tuple[Any, ...]:
         """Return what a compiled step takes as it is when it is traced."""
-        groups = tuple((group.which, *group.settings.items()) for group in self.groups)
-        fixed = (name for name in self._names if name != "lr" or callable(self.lr))
-        own = (getattr(self, name) for name in fixed)
-        return (*own, self.clip_value, self.clip_norm, groups)
+        inputs = ["steps", "scale", "counts", "state", *([] if callable(self.lr) else ["lr"])]
+        own = {n: x for n, x in vars(self).items() if n[0] != "_" and n not in inputs}
+        groups = [(group.which, group.settings) for group in self.groups]
+        found: tuple[Any, ...] = outline(own | {"groups": groups})
+        return found
 
     def traced(self) -> Callable[[], None]:
         """Return what undoes a step that was made on symbols.
@@ -235,15 +237,17 @@ class Optimizer(Helpful):
         Parameters that it moved for the first time have their starting state afterwards.
         """
         before, owners, members = self.snapshot(), dict(self._owners), dict(self._members)
+        self.restore(before)  # into new dictionaries: who holds the old ones sees no symbols
 
         def undo() -> None:
-            fresh = {p: self._owners[p][0]() for p in self.state if p not in before.state}
+            moved = {p: self._owners[p][0] for p in self.state if p not in before.state}
             self.restore(before)
-            self._owners, self._members = owners, members
-            for path, parameter in fresh.items():
-                if parameter is not None:
+            self._owners, self._members = dict(owners), members
+            for path, tensor in moved.items():
+                if (parameter := tensor()) is not None:
                     self.state[path] = self.init(parameter.data)
                     self.counts[path] = 0
+                    self._owners[path] = tensor, ref(parameter.data)
 
         return undo
 
@@ -357,6 +361,8 @@ class Optimizer(Helpful):
 
         A gradient of another shape is refused, and a parameter that the state is not of.
         """
+        if isinstance(p.grad, Symbol):
+            self._check_traced(p)
         if p.grad.shape != p.data.shape:  # type: ignore[union-attr]
             raise ShapeError(
                 f"{path}: expected a gradient in the parameter's shape {p.shape}, got "
@@ -379,6 +385,16 @@ class Optimizer(Helpful):
                 "optimizer.load_state_dict(optimizer.state_dict()) to go on with what it remembers"
             )
         return {name: _as(array, p.data.dtype) for name, array in state.items()}
+
+    def _check_traced(self, p: Tensor) -> None:
+        """Refuse to be traced where the compiled function's ``state`` does not name both."""
+        for missing, there in (("the network", p.data), ("the optimizer", self.steps)):
+            if not isinstance(there, Symbol):
+                raise TraceError(
+                    f"expected {missing} among the state of the function that is compiled, got a "
+                    f"step of {type(self).__name__} without it; name both, "
+                    "pellucid.compile(function, state=[network, optimizer])"
+                )
 
 
 def whole(value: Any) -> Any:

@@ -14,6 +14,8 @@ from pellucid.data.several import Several, are_several, arguments
 from pellucid.nn import Loss, Module
 from pellucid.nn.losses import check_weights
 
+WHOLE = (np.int32, np.int64, np.uint32)  # what native code has
+
 
 def dtype_of(network: Module) -> DType:
     """Return the floating-point dtype that a network computes in: that of its first tensor."""
@@ -210,7 +212,7 @@ def _labels(array: Array, name: str) -> Array:
         return array.astype(np.int64)
     if array.dtype.kind == "f":
         finite(array, name)
-        if np.array_equal(np.round(array), array) and np.abs(array).max(initial=0) < 2**53:
+        if np.array_equal(np.round(array), array) and float(np.abs(array).max(initial=0)) < 2**53:
             return array.astype(np.int64)
     return array
 
@@ -261,4 +263,6 @@ def numbers(data: Any, name: str) -> Array:
             f"{name}: expected numbers, got {array.dtype} data; convert text to numbers first, "
             "class names for example with np.unique(names, return_inverse=True)[1]"
         )
-    return array
+    if array.dtype.kind in "iu" and array.dtype.newbyteorder("=") not in WHOLE:
+        return array.astype(np.int64 if array.dtype.itemsize == 8 else np.int32)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -17,6 +17,7 @@ from pellucid.arrays import Array, Shape, quiet
 from pellucid.autograd import Tensor, no_grad
 from pellucid.autograd.gradcheck import GradcheckReport, gradcheck
 from pellucid.calls import helpful
+from pellucid.compiler.cells import settings
 from pellucid.compiler.threads import checked as checked_threads
 from pellucid.data.several import Several, called
 from pellucid.elsewhere import METHODS
@@ -544,7 +545,7 @@ class Model:
         self, function: Callable[[Tensor], Tensor], choice: Compile, size: int
     ) -> Callable[[Array], Array]:
         """Return what computes a function of the network, through programs that are kept."""
-        key = function, self.network, type(self.loss), self._threads
+        key = function, self.network, settings(self.loss), self._threads
         if key not in self._forwards:
             stale = [known for known in self._forwards if known[1:] != key[1:]]
             for known in stale:

@@ -10,6 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
@@ -35,6 +36,13 @@ Compile: TypeAlias = bool | Literal["auto"]
 SPAN = 0.2  # seconds of training between looks at Python, for Ctrl-C and the progress bar
 _REFUSED = "expected what compiles: "
 MOST = 1 << 26  # bytes of predictions that are kept meanwhile
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Settings of rules as one argument, whose numbers are no inputs of a program."""
+
+    settings: tuple[Any, ...]
 
 
 class NativeStep:
@@ -161,17 +169,17 @@ class NativeStep:
         self.eager = bound.traced.reason
         return None if self.eager else bound
 
-    def _rules(self) -> tuple[Any, ...]:
+    def _rules(self) -> Rules:
         """Return what the loss, penalties and constraints are set to: programs differ by it."""
         step = self.step
         rules = (step.loss, *(r for _, r in step.penalties), *(r for _, r in step.constraints))
-        return tuple(map(settings, rules))
+        return Rules(tuple(map(settings, rules)))
 
-    def _batch(self, rules: Any, *parts: Any) -> dict[str, Any]:
+    def _batch(self, rules: Rules, *parts: Any) -> dict[str, Any]:
         """Make the update for a batch."""
         return self._whole(batch_of(*parts))
 
-    def _rows(self, rules: Any, index: Tensor, *parts: Any) -> dict[str, Any]:
+    def _rows(self, rules: Rules, index: Tensor, *parts: Any) -> dict[str, Any]:
         """Make the update for some rows of all the examples."""
         return self._whole(batch_of(*parts).rows(index))
 
@@ -236,7 +244,9 @@ class NativeForward:
             nonlocal helpless
             if choice is True or (choice == "auto" and len(x) == size and not helpless):
                 try:
-                    return self._native(x)
+                    out = self._native(x)
+                    if not np.isnan(out).any():  # eager code may refuse what makes NaN here
+                        return out
                 except (TraceError, UnsupportedError) as error:
                     if choice is True:
                         raise

@@ -68,14 +68,17 @@ class Step:
         )
 
     def __call__(self, batches: Iterable[Batch]) -> Outcome:
-        """Make one update; where something is not finite, make none and say so."""
+        """Make one update; where something is not finite, make none and say so.
+
+        Where nothing in the batches counts, nothing changes, statistics of layers neither.
+        """
         outcome = Outcome()
         tensors = [*self.parameters.values(), *self.buffers]
         before = [tensor.data for tensor in tensors]
         for parameter in self.parameters.values():
             parameter.grad = None
         self._update(batches, outcome)
-        if outcome.problem:
+        if outcome.problem or not outcome.scored:
             for tensor, data in zip(tensors, before, strict=True):
                 tensor.data = data
         return outcome
