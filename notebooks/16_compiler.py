@@ -335,30 +335,31 @@ print(f"one after the other:   {microseconds(plain_step, xb, yb):7.0f} us an upd
 print(f"as one program:        {microseconds(native_step, xb, yb):7.0f} us")
 
 # %% [markdown]
-# One pass adds nodes instead of dropping some: `halve_products`. It writes the product of the
-# images with the first layer's weights as a sum of two halves,
+# One pass adds nodes instead of dropping some: `halve_products`. It writes the product of the first
+# layer's outputs $H$ with the second layer's weights as a sum of two halves,
 #
-# $$x\,W = x_1 W_1 + x_2 W_2.$$
+# $$H\,W = H_1 W_1 + H_2 W_2.$$
 #
-# In words: the left half of the columns of x times the upper half of the rows of W, and the right
+# In words: the left half of the columns of H times the upper half of the rows of W, and the right
 # half times the lower half. So each thread can keep its half of the weights near its core, from the
-# product to the update, and only results travel between cores. It is done for weights that the step
-# changes, with at least 16 columns and twice as many rows as the batch has examples; here 64 rows
-# for 32.
+# product to the update, and those columns of the first layer's weights that make its half of H.
+# Only results travel between cores. (With more inputs than outputs, as in a network for MNIST, it
+# is the first product that is halved.)
 
 # %%
 print(next(change.diff for change in explanation.changes if change.name == "halve_products"))
-weights, half = network[0].weight.data, xb.shape[1] // 2
-in_halves = xb[:, :half] @ weights[:half] + xb[:, half:] @ weights[half:]
-print(f"largest difference to the whole product: {abs(in_halves - xb @ weights).max():.0e}")
-assert np.allclose(in_halves, xb @ weights, atol=1e-5)
+outputs, weights = network[0](pellucid.Tensor(xb)).data, network[1].weight.data
+half = outputs.shape[1] // 2
+in_halves = outputs[:, :half] @ weights[:half] + outputs[:, half:] @ weights[half:]
+print(f"largest difference to the whole product: {abs(in_halves - outputs @ weights).max():.0e}")
+assert np.allclose(in_halves, outputs @ weights, atol=1e-5)
 
 # %% [markdown]
 # Which kernels do the work? Almost all operations are in the products of matrices and their
 # epilogues. There are as many of them as the mathematics of
 # [notebook 06](06_scalars_to_tensors.ipynb) says: one a layer forward, two a layer backward, except
 # that the first layer need not say how the loss depends on the images.
-# (The two halves of the first product are counted as one: they are one kernel, run twice.)
+# (The two halves of a product are counted as one: they are one kernel, run twice.)
 
 # %%
 products = [k for k in explanation.kernels if "matmul" in k.rows[0].call]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ def network(k: int = K, n: int = N, first: tuple[nn.Module, ...] = ()) -> nn.Mod
     return nn.Sequential(*first, nn.Dense(k, n, "relu"), nn.Dense(n, 3), rng=0)
 
 
+def normed(k: int) -> nn.Module:
+    return nn.Sequential(nn.Dense(k, N), nn.LayerNorm(N), nn.Dense(N, 3), rng=0)
+
+
 def stacks(explanation: Explanation) -> list[tuple[int, ...]]:
     """Return the shapes of the products of stacks in the graph after all passes."""
     nodes = explanation.program.graph.nodes()
@@ -73,7 +78,7 @@ def test_it_computes_the_same_up_to_rounding() -> None:
 @pytest.mark.parametrize(
     ("net", "m", "why"),
     [
-        (network(k=2 * M - 2), M, "not many more rows than the data have"),
+        (normed(k=2 * M - 2), M, "not many more rows than the data have"),
         (network(k=41), M, "an odd number of rows"),
         (network(n=8), M, "few columns"),
         (network(first=(nn.Dropout(0.5),)), M, "what it is multiplied with depends on state"),
@@ -83,6 +88,47 @@ def test_other_products_are_left_alone(net: nn.Module, m: int, why: str) -> None
     compiled, _ = stepped(net)
     k = next(p.shape[0] for p in net.parameters())
     assert stacks(compiled.explain(*data(m, k))) == [], why
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_of_two_layers_with_few_inputs_the_second_is_halved(activation: str) -> None:
+    net = nn.Sequential(nn.Dense(20, 48, activation), nn.Dense(48, 30), rng=0)
+    compiled, _ = stepped(net, threads=2)
+    explanation = compiled.explain(*data(64, 20))
+    assert stacks(explanation) == [(2, 64, 30)]
+    first, *_ = explanation.program.phases
+    shapes = [
+        {(c.kernel.m, c.kernel.n, c.kernel.k) for c in task.calls if isinstance(c.kernel, Gemm)}
+        for task in first
+        if task.weight > 1000
+    ]
+    assert shapes == [{(64, 24, 20), (64, 30, 24)}] * 2  # columns of the one, rows of the other
+
+
+@pytest.mark.parametrize("sizes", [(20, 48, 30), (64, 64, 64, 10), (6, 16, 3), (33, 50, 2)])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_two_layers_have_the_same_bits_on_any_threads(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], activation: str
+) -> None:
+    monkeypatch.setattr(module, "WORTH", -1)
+    x, y = data(32, sizes[0])
+    y %= sizes[-1]
+    found, eager = set(), []
+    for threads in (0, 1, 2, 3, 4, 5):
+        *hidden, last = pairwise(sizes)
+        layers = [nn.Dense(n, m, activation) for n, m in hidden]
+        net = nn.Sequential(*layers, nn.Dense(*last), rng=0)
+        compiled, _ = stepped(net, threads or None)
+        if not threads:
+            for _ in range(5):
+                compiled.function(pellucid.Tensor(x), pellucid.Tensor(y))
+            eager = [p.data for p in net.parameters()]
+            continue
+        compiled.repeat(5, x, y)
+        found.add(b"".join(p.data.tobytes() for p in net.parameters()))
+        for p, expected in zip(net.parameters(), eager, strict=True):
+            np.testing.assert_allclose(p.data, expected, rtol=1e-4, atol=1e-5)
+    assert len(found) == 1
 
 
 def test_weights_that_do_not_change_are_left_alone() -> None:

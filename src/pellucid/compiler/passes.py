@@ -6,7 +6,7 @@ run in the order of `PASSES`, and the graph is verified after each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from typing import Any
 
@@ -127,12 +127,15 @@ def share(graph: Graph) -> Graph:
 
 
 def halve_products(graph: Graph) -> Graph:
-    """Write the product of data with weights that the step changes as a sum of two halves.
+    """Write a product with weights that the step changes as a sum of two halves.
 
     Each half is over half of the rows of the weights, for which a thread then cares from the
-    product to the update: they, what the optimiser remembers of them, and their columns of the data
-    stay in its core's cache. Only outputs go from core to core, so it is for weights of many more
-    rows than the data have. It does not depend on the number of threads, nor do the bits.
+    product to the update: they, what the optimiser remembers of them, and their columns of what
+    they are multiplied with stay in its core's cache. Only outputs go from core to core. It is done
+    for the second layer if the first has no more inputs than outputs; a thread then cares also for
+    those columns of the first layer's weights whose outputs it multiplies, as in M. Shoeybi et al.,
+    "Megatron-LM", 2019. Else it is done for the first layer if its weights have many more rows than
+    the data. It does not depend on the number of threads, nor do the bits.
     """
     weights = {node for name, node in graph.inputs.items() if NEW + name in graph.outputs}
     changing = set(weights)  # whatever depends on them
@@ -140,15 +143,48 @@ def halve_products(graph: Graph) -> Graph:
         if changing.intersection(node.inputs):
             changing.add(node)
 
+    chosen: dict[Node, Node] = {}  # second products, by those before them
+    for node in graph.nodes():
+        source = product_in(node.inputs[0]) if is_product(node, weights) else None
+        if source and source is not node and is_product(source, weights):
+            x, k = source.inputs[0], node.inputs[0].shape[1]
+            if x not in changing and x.shape[1] <= k >= BROAD and not k % 2:
+                chosen.setdefault(source, node)
+    seconds = set(chosen.values())
+
     def change(node: Node, inputs: tuple[Node, ...]) -> Node:
-        if node.op == "matmul" and len(node.shape) == 2:
-            x, w = node.inputs
-            (m, k), n = x.shape, node.shape[1]
-            if w in weights and x not in changing and k >= TALL * m and not k % 2 and n >= BROAD:
+        if is_product(node, weights):
+            x, n = node.inputs[0], node.shape[1]
+            m, k = x.shape
+            tall = x not in changing and k >= TALL * m and not k % 2 and n >= BROAD
+            if node in seconds or (tall and node not in chosen):
                 return halved(node, inputs, m, k // 2, n)
         return with_inputs(node, inputs)
 
     return rebuilt(graph, change)
+
+
+def is_product(node: Node, weights: Container[Node]) -> bool:
+    """Whether a node is the product of a matrix with weights."""
+    return node.op == "matmul" and len(node.shape) == 2 and node.inputs[1] in weights
+
+
+def product_in(node: Node) -> Node | None:
+    """Return the product that a node is computed of element by element, if there is one.
+
+    What else it is computed of, a bias for example, is given.
+    """
+    found, waiting, seen = None, [node], {node}
+    while waiting:
+        one = waiting.pop()
+        if one.op == "matmul" and found in (None, one):
+            found = one
+        elif one.op in ELEMENTWISE:
+            waiting += (x for x in one.inputs if x not in seen)
+            seen.update(one.inputs)
+        elif one.op not in ("input", "constant"):
+            return None
+    return found
 
 
 def halved(node: Node, inputs: tuple[Node, ...], m: int, half: int, n: int) -> Node:

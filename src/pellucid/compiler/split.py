@@ -9,7 +9,7 @@ same way, into halves of its columns (`in_halves`).
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import gcd, prod
@@ -44,41 +44,56 @@ def split(calls: Sequence[Call], parts: int) -> Work:
 
 
 def in_halves(groups: Sequence[Sequence[Call]]) -> list[Sequence[Call]]:
-    """Return the groups, with kernels as two that write a matrix which is read half by half.
+    """Return the groups, with kernels as two that have to do with a matrix that is shared so.
 
     The products of a sum that was halved each read half of the columns of their left operand; who
-    multiplies them is to write them too.
+    multiplies them is to write them too, and whatever is computed of them element by element, or
+    becomes of weights that have such columns.
     """
-    read = {
+    shared = {
         call.buffers[0]
         for group in groups
         for call in group
         if len(group) == 2 and isinstance(call.kernel, Gemm) and is_half(call, call.kernel)
     }
+    single = [group[0] for group in groups if len(group) == 1]
+    before = -1
+    while len(shared) > before:
+        before = len(shared)
+        for call in single:
+            if shared.intersection(side_by_side(call)):
+                shared.update(side_by_side(call))
     return [
-        columns(group[0]) if len(group) == 1 and writes(group[0], read) else group
+        columns(group[0])
+        if len(group) == 1 and shared.intersection(side_by_side(group[0]))
+        else group
         for group in groups
     ]
 
 
-def writes(call: Call, matrices: Container[Node]) -> bool:
-    """Whether a kernel's loops write one of these matrices element by element."""
-    nest = call.kernel
-    return isinstance(nest, Nest) and any(
-        call.buffers[store.access.buffer] in matrices
-        and call.buffers[store.access.buffer].shape == nest.outer
-        for stage in nest.stages
-        for store in stage.stores
-    )
+def side_by_side(call: Call) -> list[Node]:
+    """Return the matrices whose columns a kernel takes as it takes those of its result."""
+    kernel = call.kernel
+    if isinstance(kernel, Nest):
+        return [node for node in call.buffers if node.shape == kernel.outer and len(node.shape) > 1]
+    found = [node for node in call.buffers[2:] if node.shape == (kernel.m, kernel.n)]
+    if kernel.b[1] == 1 and call.buffers[1].shape == (kernel.k, kernel.n):
+        found.append(call.buffers[1])
+    return found
 
 
 def columns(call: Call) -> list[Call]:
-    """Return the halves of a nest over its last outer loop, or itself if it cannot be cut."""
-    nest = call.kernel
-    if not isinstance(nest, Nest) or not nest.outer or is_whole(nest):
+    """Return the halves of a kernel by columns of its result, or itself if it cannot be cut."""
+    kernel = call.kernel
+    if isinstance(kernel, Gemm):
+        n = kernel.n
+        if n < 4 or kernel.m < 2:  # single rows and columns are summed up in another order
+            return [call]
+        return [side_of(call, kernel, 1, *half) for half in ((0, n // 2), (n // 2, n))]
+    if not kernel.outer or is_whole(kernel):
         return [call]
-    axis, n = len(nest.outer) - 1, nest.outer[-1]
-    return [Call(*turns_of(nest, call, axis, *half)) for half in ((0, n // 2), (n // 2, n))]
+    axis, n = len(kernel.outer) - 1, kernel.outer[-1]
+    return [Call(*turns_of(kernel, call, axis, *half)) for half in ((0, n // 2), (n // 2, n))]
 
 
 def is_half(call: Call, gemm: Gemm) -> bool:
