@@ -158,7 +158,7 @@ def movable(node: Node, group: Group) -> bool:
 
 
 def divided(groups: Sequence[Group], home: dict[Node, int]) -> list[Group]:
-    """Return the groups, with those as two that would be epilogues but for reductions at their end.
+    """Return the groups, with those as two that would be epilogues but for reductions of bools.
 
     So an update stays one if it is asked afterwards whether all new numbers are finite.
     """
@@ -168,6 +168,8 @@ def divided(groups: Sequence[Group], home: dict[Node, int]) -> list[Group]:
         rest = {node: None for node in group.nodes if node not in full}
         first = Group(group.domain, len(group.domain), full)
         ends = group.reduces and not any(x in rest for node in full for x in node.inputs)
+        between = (x for node in rest for x in node.inputs if x in full)
+        ends = ends and all(x.dtype.kind == "b" for x in between)
         operands = {x for node in full for x in node.inputs if x.op == "matmul"}
         if ends and not group.alone and any(is_epilogue(first, x) for x in operands):
             found += [first, Group(group.domain, group.kept, rest)]
