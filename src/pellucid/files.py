@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,6 +43,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             "be read; allow it, or choose another name",
             str(path),
         )
+    import tempfile  # takes long, and who only trains writes nothing
+
     try:
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix

@@ -15,7 +15,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -165,6 +164,8 @@ class Cache:
         size = HEADER.size + len(code)
         if size > self.limit or self.problem():
             return
+        import tempfile
+
         path = self._path(name)
         with suppress(OSError):
             handle, part = tempfile.mkstemp(".part", f"{path.name}.", self.folder)
