@@ -17,7 +17,7 @@ from typing import Any
 TARGET = 0.97  # test accuracy
 HIDDEN = (128, 128)
 BATCH, RATE, MOST_EPOCHS = 128, 1e-3, 20
-IMAGES, CYCLE_BATCH, PEAK, WARM = 60_000, 32, 5e-3, 0.1  # of one cycle
+IMAGES, CYCLE_BATCH, PEAK, WARM = 60_000, 32, 4e-3, 0.1  # of one cycle
 
 
 def one_cycle(seed: int) -> list[float]:
