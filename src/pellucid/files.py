@@ -27,6 +27,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: the folder does not exist or cannot be written to, or ``path`` is a folder or a
             file that may not be, or the disk is full; the message says how to fix it.
     """
+    import tempfile  # takes long, and who only trains writes nothing
+
     path = Path(path)
     if path.is_symlink():  # what it leads to is written, and it stays
         path = Path(os.path.realpath(path))
@@ -43,8 +45,6 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             "be read; allow it, or choose another name",
             str(path),
         )
-    import tempfile  # takes long, and who only trains writes nothing
-
     try:
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix

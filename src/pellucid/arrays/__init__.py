@@ -51,8 +51,8 @@ def quiet() -> AbstractContextManager[object]:
 def all_finite(array: Array) -> bool:
     """Whether there is no NaN and no infinity among the elements.
 
-    Their sum tells in most cases, in half the time of looking at each: one of them in it, it is no
-    number either. Large elements may have a sum that is too large, and are then looked at.
+    A finite sum has only finite terms, and takes half the time that looking at each does. Where
+    it is not finite the terms may only be large, and are looked at.
     """
     with quiet():
         return bool(np.isfinite(np.sum(array)) or np.isfinite(array).all())

@@ -287,8 +287,8 @@ def compile(  # noqa: A001 - the word for it
 def uncollected(function: Callable[..., T], *args: Any) -> T:
     """Return what a function returns, with Python's collector of cycles kept out of it.
 
-    A growing graph has none to be found, and to look for them took a sixth of the time in which a
-    network of forty layers was traced and compiled.
+    A growing graph has none to be found, and looking for them was a sixth of the time in which the
+    step of a network with eighty layers was traced and compiled.
     """
     was_on = gc.isenabled()
     try:

@@ -161,11 +161,11 @@ class Cache:
 
     def put(self, name: str, code: bytes) -> None:
         """Keep code, unless there is no room for it."""
+        import tempfile
+
         size = HEADER.size + len(code)
         if size > self.limit or self.problem():
             return
-        import tempfile
-
         path = self._path(name)
         with suppress(OSError):
             handle, part = tempfile.mkstemp(".part", f"{path.name}.", self.folder)
