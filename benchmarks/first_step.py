@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -90,9 +89,8 @@ def once() -> Times:
 
 def fresh(folder: Path) -> Times:
     """Return the times of a new process that keeps programs in a folder."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, __file__, ONCE]
-    environment = kept | {cache.VARIABLE: str(folder)}
+    environment = machine.environment() | {cache.VARIABLE: str(folder)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     found: Times = json.loads(done.stdout)
     return found

@@ -9,7 +9,6 @@ Pellucid. The exit status is 1 if Pellucid takes more than the limit longer than
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -23,8 +22,8 @@ LEAST_ROUNDS = 15
 
 def fresh(statement: str) -> Callable[[], object]:
     """Return a function that runs ``statement`` in a new interpreter, which may keep bytecode."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return lambda: subprocess.run([sys.executable, "-c", statement], env=kept, check=True)
+    command, environment = [sys.executable, "-c", statement], machine.environment()
+    return lambda: subprocess.run(command, env=environment, check=True)
 
 
 def report(timings: dict[str, machine.Timing], limit: float = LIMIT) -> tuple[str, bool]:

@@ -42,6 +42,11 @@ def prepare() -> None:
         del os.environ[name]
 
 
+def environment() -> dict[str, str]:
+    """Return this environment for a new process, which may keep bytecode as packages do."""
+    return {name: x for name, x in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def describe() -> dict[str, str]:
     """Return what a figure depends on: processor, cores, Python, NumPy, and the BLAS in use.
 

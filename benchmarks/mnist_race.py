@@ -6,8 +6,8 @@ All train the network 784-128-128-10 (118,282 parameters) with ReLU, Adam and no
 the 10,000 test images after each epoch, and stop at 97 %. Two of them do it alike, at a rate of
 0.001 and with batches of 128. The third does it as one would who has Pellucid: a rate that rises
 and falls (`OneCycle`), which scikit-learn's Adam cannot follow, and batches of 32. Each run is a
-new process and all load the data with `pellucid.data.mnist`; the processes take turns. The files
-are downloaded once, or read from the folder that PELLUCID_DATA names.
+new process (`mnist_runners`) and all load the data with `pellucid.data.mnist`; the processes take
+turns. The files are downloaded once, or read from the folder that PELLUCID_DATA names.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,83 +26,9 @@ import machine
 
 machine.prepare()
 
-TARGET = 0.97  # test accuracy
-HIDDEN = (128, 128)
-BATCH, RATE, MOST_EPOCHS = 128, 1e-3, 20
-IMAGES, CYCLE_BATCH, PEAK, WARM = 60_000, 32, 5e-3, 0.1  # of one cycle
+from mnist_runners import MOST_EPOCHS, RUNNERS, TARGET
 
-
-def one_cycle(seed: int) -> list[float]:
-    """Train with Pellucid, the rate rising and falling; see `pellucid`."""
-    from pellucid.optim.schedules import OneCycle
-
-    steps = -(-IMAGES // CYCLE_BATCH)
-    return pellucid(seed, OneCycle(PEAK, steps, warm=WARM), CYCLE_BATCH)
-
-
-def pellucid(seed: int, rate: Any = RATE, batch: int = BATCH) -> list[float]:
-    """Train with Pellucid; return the test accuracy after each epoch."""
-    from pellucid import data, nn, optim, train
-
-    class Enough(train.Callback):
-        def on_epoch_end(self, run: train.Run) -> None:
-            if run.logs["val_accuracy"] >= TARGET:
-                run.stop("the target is met")
-
-    images, test = data.mnist()
-    first, second = HIDDEN
-    network = nn.Sequential(
-        nn.Dense(images.x.shape[1], first, "relu"),
-        nn.Dense(first, second, "relu"),
-        nn.Dense(second, 10),
-        rng=seed,
-    )
-    model = train.Model(network, "cross_entropy", optim.Adam(rate), ["accuracy"])
-    history = model.fit(
-        images.x,
-        images.y,
-        epochs=MOST_EPOCHS,
-        batch_size=batch,
-        validation_data=(test.x, test.y),
-        callbacks=[Enough()],
-        seed=seed,
-        verbose=False,
-    )
-    return list(history["val_accuracy"])
-
-
-def scikit_learn(seed: int) -> list[float]:
-    """Train with scikit-learn; return the test accuracy after each epoch."""
-    import numpy as np
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
-
-    from pellucid import data
-
-    images, test = data.mnist()
-    model = MLPClassifier(
-        HIDDEN,
-        alpha=0,
-        batch_size=BATCH,
-        learning_rate_init=RATE,
-        max_iter=1,
-        warm_start=True,
-        random_state=np.random.RandomState(seed),
-    )
-    accuracies: list[float] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a call of fit is one epoch
-        while len(accuracies) < MOST_EPOCHS and max(accuracies, default=0) < TARGET:
-            model.fit(images.x, images.y)
-            accuracies.append(float(model.score(test.x, test.y)))
-    return accuracies
-
-
-RUNNERS: dict[str, Callable[[int], list[float]]] = {
-    "pellucid, one cycle": one_cycle,
-    "pellucid": pellucid,
-    "scikit-learn": scikit_learn,
-}
+RUNNER = Path(__file__).with_name("mnist_runners.py")
 
 
 class Race(NamedTuple):
@@ -119,9 +44,10 @@ def race(name: str, seed: int) -> Race:
     Raises:
         RuntimeError: it failed, or did not meet the target.
     """
-    command = [sys.executable, __file__, "--runner", name, "--seed", str(seed)]
+    command = [sys.executable, str(RUNNER), name, str(seed)]
+    environment = machine.environment()
     start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(f"expected {name} to train, got exit status {done.returncode}")
@@ -135,16 +61,11 @@ def race(name: str, seed: int) -> Race:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run them in turns and print, or, in the processes started for it, train."""
+    """Run them in turns and print."""
     parser = argparse.ArgumentParser(description="time training to 97 % of MNIST")
     parser.add_argument("--runs", type=int, default=3, help="of each, default %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run there")
-    parser.add_argument("--runner", choices=RUNNERS, help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.runner:
-        print(json.dumps(RUNNERS[options.runner](options.seed)))
-        return 0
     machine.check_options(parser, options.runs, options.json)
 
     from pellucid import data

@@ -168,3 +168,24 @@ def test_a_kernel_that_does_not_fit() -> None:
     )
     found = xp.conv_kernel(np.zeros((1, 2, 1)), np.zeros((1, 0, 1)), kernel=(3,), **how)
     np.testing.assert_array_equal(found, np.zeros((3, 1, 1)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_element_that_is_not_finite_is_found(dtype: Any, bad: float) -> None:
+    array = np.ones((3, 500), dtype)
+    assert arrays.all_finite(array)
+    array[1, 77] = bad
+    assert not arrays.all_finite(array)
+    array[2, 5] = -bad  # infinities of both signs, whose sum is no number
+    assert not arrays.all_finite(array)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_sum_that_is_too_large_is_no_infinity(dtype: Any) -> None:
+    assert arrays.all_finite(np.full(10, np.finfo(dtype).max, dtype))
+
+
+def test_whole_numbers_and_nothing_at_all_are_finite() -> None:
+    assert arrays.all_finite(np.arange(5))
+    assert arrays.all_finite(np.empty((0, 3)))

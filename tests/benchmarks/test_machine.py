@@ -28,6 +28,14 @@ def test_prepare_refuses_to_come_after_numpy(monkeypatch: pytest.MonkeyPatch) ->
         machine.prepare()
 
 
+def test_new_processes_may_keep_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PELLUCID_DATA", "here")
+    found = machine.environment()
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert found["PELLUCID_DATA"] == "here"
+
+
 def test_describe_names_what_a_figure_depends_on() -> None:
     facts = machine.describe()
     assert list(facts) == ["processor", "cores usable", "system", "Python", "NumPy", "BLAS"]

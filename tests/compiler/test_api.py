@@ -379,3 +379,27 @@ def test_many_calls_are_the_same_as_one_by_one(native: bool) -> None:
     for wrong in (0, 1.5, True):
         with pytest.raises(ValueError, match="expected steps to be a whole number of at least 1"):
             many.repeat(wrong, X, y)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_collector_is_paused_while_code_is_traced_and_then_as_before(was_on: bool) -> None:
+    seen = []
+
+    def look(x: Tensor) -> Tensor:
+        seen.append(gc.isenabled())
+        return x + 1
+
+    def fail(x: Tensor) -> Tensor:
+        raise RuntimeError("on purpose")
+
+    assert gc.isenabled()
+    try:
+        if not was_on:
+            gc.disable()
+        pellucid.compile(look)(X)
+        assert (seen, gc.isenabled()) == ([False], was_on)
+        with pytest.raises(RuntimeError, match="on purpose"):
+            pellucid.compile(fail)(X)
+        assert gc.isenabled() is was_on
+    finally:
+        gc.enable()

@@ -67,6 +67,12 @@ def test_where_files_are_found(
     assert len(train) == 12
 
 
+def test_an_unpacked_file_goes_before_the_packed_one(tmp_path: Path) -> None:
+    put(tmp_path, dict.fromkeys(FILES, b"never read"))
+    put(tmp_path, FILES, packed=False)
+    assert len(load_images(MNIST, tmp_path, flatten=True)[0]) == 12
+
+
 def test_the_data_folder_goes_before_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from threading import get_ident
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -42,6 +43,7 @@ from pellucid.compiler.program import Program
 from pellucid.compiler.threads import Guard, checked
 from pellucid.compiler.trace import TraceError, alone, finished, input_symbol
 
+T = TypeVar("T")
 PROGRAMS = 16  # kept of one function: one for each kind of arguments
 
 
@@ -126,7 +128,7 @@ class Compiled:
         cells = cells_of(self.state)
         key = self._key(cells, arrays, args, kwargs)
         if key not in self._programs:
-            key = self._add(args, kwargs, arrays)
+            key = uncollected(self._add, args, kwargs, arrays)
             cells = cells_of(self.state)  # tracing has made an optimiser's state
         self._programs.move_to_end(key)
         found = self._programs[key]
@@ -313,6 +315,21 @@ def compile(  # noqa: A001 - the word for it
     for owner in several:
         cells_of([owner])
     return Compiled(function, several, native, checked(threads))
+
+
+def uncollected(function: Callable[..., T], *args: Any) -> T:
+    """Return what a function returns, with Python's collector of cycles kept out of it.
+
+    A growing graph has none to be found, and looking for them was a sixth of the time in which the
+    step of a network with eighty layers was traced and compiled.
+    """
+    was_on = gc.isenabled()
+    try:
+        gc.disable()
+        return function(*args)
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @cache

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from statistics import median
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -166,7 +165,7 @@ def adds(kernel: Kernel) -> bool:
 
 def typical(work: Work) -> float:
     """Return the median seconds of one turn of some work."""
-    return median(samples(work))
+    return float(np.median(samples(work)))
 
 
 def least(work: Work) -> float:

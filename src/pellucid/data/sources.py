@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -144,6 +143,8 @@ def _first_byte(reply: HTTPResponse, wanted: int, size: int) -> int:
 
     A reply whose length gives it away as another file (an error page, say) is refused unread.
     """
+    from http import HTTPStatus
+
     start = wanted if reply.status == HTTPStatus.PARTIAL_CONTENT else 0
     span = reply.headers.get("Content-Range", "")
     if start and not span.startswith(f"bytes {start}-"):

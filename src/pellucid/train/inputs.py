@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.arrays import Array, DType, Shape, quiet
+from pellucid.arrays import Array, DType, Shape, all_finite, quiet
 from pellucid.autograd import Tensor
 from pellucid.data import Dataset
 from pellucid.data.several import Several, are_several, arguments
@@ -183,16 +183,14 @@ def finite(array: Array, name: str) -> None:
     Raises:
         ValueError: there is one.
     """
-    with quiet():
-        if array.dtype.kind != "f" or np.isfinite(np.sum(array, dtype=np.float64)):
-            return
+    if all_finite(array):
+        return
     bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        place = tuple(int(i) for i in bad[0])
-        raise ValueError(
-            f"{name}: expected finite numbers, got {array[place]} at {place}, {len(bad)} such in "
-            "all; drop those rows or fill them in before training"
-        )
+    place = tuple(int(i) for i in bad[0])
+    raise ValueError(
+        f"{name}: expected finite numbers, got {array[place]} at {place}, {len(bad)} such in "
+        "all; drop those rows or fill them in before training"
+    )
 
 
 def floats(array: Array, dtype: DType, name: str) -> Array:

@@ -15,7 +15,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -162,6 +161,8 @@ class Cache:
 
     def put(self, name: str, code: bytes) -> None:
         """Keep code, unless there is no room for it."""
+        import tempfile
+
         size = HEADER.size + len(code)
         if size > self.limit or self.problem():
             return
