@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import pellucid
-from pellucid import Tensor, nn, optim
+from pellucid import Tensor, nn, optim, tree
 from pellucid.arrays import namespace
 from pellucid.compiler import bound as module
 from pellucid.compiler.api import Compiled
@@ -528,3 +528,62 @@ def test_a_compiled_function_is_not_called_while_another_is_traced() -> None:
     with pytest.raises(pellucid.compiler.trace.TraceError, match="in another one's code"):
         outer(np.ones(3, F4))
     np.testing.assert_array_equal(inner(np.ones(3, F4)).data, 2)
+
+
+def counted(parameters_of: Any, *frozen: str) -> tuple[list[int], Any, Any, optim.Optimizer]:
+    """Return how often a step's code is run, the step, its network and its optimiser."""
+    network = nn.Sequential(nn.Dense(3, 4, "relu"), nn.Dense(4, 2), rng=0)
+    for path, p in tree.find(network, Tensor).items():
+        p.requires_grad = path not in frozen
+    optimizer, loss_of, runs = optim.Adam(1e-2), nn.CrossEntropyLoss(), [0]
+
+    def step(x: Any, y: Any) -> Any:
+        runs[0] += 1
+        network.zero_grad()
+        loss = loss_of(network(x), y)
+        loss.backward()
+        optimizer.step(parameters_of(network))
+        return loss
+
+    return runs, pellucid.compile(step, [network, optimizer]), network, optimizer
+
+
+@pytest.mark.parametrize(
+    ("parameters_of", "frozen", "traces"),
+    [
+        (lambda network: network, (), 1),
+        (lambda network: network, ("layers.0.weight",), 1),
+        (lambda network: list(network.parameters()), (), 2),  # under names of their own
+        (lambda network: network.layers[1], (), 2),  # a part of the network alone
+    ],
+)
+def test_a_first_step_is_traced_once_where_its_memory_can_be_foreseen(
+    parameters_of: Any, frozen: tuple[str, ...], traces: int
+) -> None:
+    x, y = np.random.default_rng(0).normal(size=(5, 3)).astype("f4"), np.arange(5) % 2
+    runs, step, network, optimizer = counted(parameters_of, *frozen)
+    _, eager, expected, other = counted(parameters_of, *frozen)
+    for _ in range(3):
+        step(x, y)
+        eager.function(pellucid.Tensor(x), pellucid.Tensor(y))
+    assert runs == [traces]
+    assert optimizer.state.keys() == other.state.keys()
+    assert optimizer.counts == other.counts
+    for a, b in zip(network.parameters(), expected.parameters(), strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-5, atol=1e-6)
+
+
+def test_a_trace_that_fails_leaves_no_memory_behind() -> None:
+    network, optimizer = nn.Dense(3, 2, rng=0), optim.Adam(1e-2)
+
+    def step(x: Any) -> Any:
+        loss = network(x).sum()
+        if loss > 0:
+            loss.backward()
+        optimizer.step(network)
+        return loss
+
+    with pytest.raises(pellucid.TraceError):
+        pellucid.compile(step, [network, optimizer])(np.ones((2, 3), np.float32))
+    assert not optimizer.state
+    assert not optimizer.counts

@@ -125,11 +125,11 @@ class Compiled:
         return self._guard.alone(self._bound, args, kwargs, arrays)
 
     def _bound(self, args: Any, kwargs: Any, arrays: Mapping[str, Array]) -> Bound:
-        cells = cells_of(self.state)
+        cells: Mapping[str, Cell] = cells_of(self.state)
         key = self._key(cells, arrays, args, kwargs)
         if key not in self._programs:
             key = uncollected(self._add, args, kwargs, arrays)
-            cells = cells_of(self.state)  # tracing has made an optimiser's state
+            cells = self._programs[key].cells  # tracing has made an optimiser's state
         self._programs.move_to_end(key)
         found = self._programs[key]
         if any(cell.owner is not found.cells[name].owner for name, cell in cells.items()):
@@ -157,7 +157,7 @@ class Compiled:
         """Trace and compile the function for these arguments; return the key of the program."""
         put_back = as_set(self._reached())
         try:
-            traced, after = self._settled(args, kwargs, arrays)
+            traced, cells, after = self._settled(args, kwargs, arrays)
         except BaseException:
             try:
                 put_back()
@@ -165,7 +165,7 @@ class Compiled:
                 put_back()
                 raise
             raise
-        program, cells = self._compiled(*traced), cells_of(self.state)
+        program = self._compiled(*traced)
         self._programs[after] = Bound(program, cells, self._spares, self._guard)
         if len(self._programs) > PROGRAMS:
             self._programs.popitem(last=False)
@@ -173,19 +173,44 @@ class Compiled:
 
     def _settled(
         self, args: Any, kwargs: Any, arrays: Mapping[str, Array]
-    ) -> tuple[tuple[Graph, Rebuild], Any]:
-        """Trace the function until tracing changes no setting; return the trace, and its key."""
-        key = self._key(cells_of(self.state), arrays, args, kwargs)
+    ) -> tuple[tuple[Graph, Rebuild], dict[str, Cell], Any]:
+        """Trace the function until that changes no setting; return the trace, cells, and key."""
+        foreseen = self._foreseen()
+        cells = cells_of(self.state)
+        key = self._key(cells, arrays, args, kwargs)
         for _ in range(2):  # what is made when it is first called is there the second time
-            traced = untraced(alone, self._trace, args, kwargs)
-            before, key = key, self._key(cells_of(self.state), arrays, args, kwargs)
+            moved: set[str] = set()
+            try:
+                traced = untraced(alone, self._trace, cells, args, kwargs)
+                moved.update(traced[0].outputs)
+            finally:
+                for number, paths in foreseen.items():
+                    unmoved = [p for p in paths if f"{NEW}{number}.counts.{p}" not in moved]
+                    self.state[number].forget(unmoved)
+                foreseen = {}
+            cells = cells_of(self.state)
+            before, key = key, self._key(cells, arrays, args, kwargs)
             if key == before:
-                return traced, key
+                return traced, cells, key
         raise TraceError(
             "expected a function that changes nothing but tensors, got one that changes an "
             "attribute whenever it runs, such as a count of its calls; keep that in a tensor, or "
             "run the function without compiling it"
         )
+
+    def _foreseen(self) -> dict[int, list[str]]:
+        """Let optimisers make the memory that a step of the one network there will ask for.
+
+        Return the paths of its parameters by the optimisers' places.
+        """
+        networks = [owner for owner in self.state if isinstance(owner, tree.Node)]
+        if len(networks) != 1:
+            return {}
+        return {
+            number: owner.foresee(*networks)
+            for number, owner in enumerate(self.state)
+            if hasattr(owner, "foresee")
+        }
 
     def _reached(self) -> list[Any]:
         """Return the state, and what else has any that the function reaches."""
@@ -204,9 +229,8 @@ class Compiled:
             skeleton(kwargs),
         )
 
-    def _trace(self, args: Any, kwargs: Any) -> tuple[Graph, Rebuild]:
+    def _trace(self, cells: Mapping[str, Cell], args: Any, kwargs: Any) -> tuple[Graph, Rebuild]:
         """Run the function on symbols; return what it asked for."""
-        cells = cells_of(self.state)
         before = {name: cell.get() for name, cell in cells.items()}
         owners = self._reached()
         undo = [owner.traced() for owner in owners if is_stateful(owner)]

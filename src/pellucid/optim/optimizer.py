@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias, TypedDict
 from weakref import ref
 
@@ -243,13 +243,27 @@ class Optimizer(Helpful):
             moved = {p: self._owners[p][0] for p in self.state if p not in before.state}
             self.restore(before)
             self._owners, self._members = dict(owners), members
-            for path, tensor in moved.items():
-                if (parameter := tensor()) is not None:
-                    self.state[path] = self.init(parameter.data)
-                    self.counts[path] = 0
-                    self._owners[path] = tensor, ref(parameter.data)
+            self._begin({path: p for path, tensor in moved.items() if (p := tensor()) is not None})
 
         return undo
+
+    def foresee(self, network: Any) -> list[str]:
+        """Make the starting state of a network's parameters, if there is no state yet.
+
+        Then a step can be traced with all that it will read. Return the paths; those that do not
+        move in it are to be forgotten.
+        """
+        if self.state or self.counts:
+            return []
+        parameters = {p: t for p, t in tree.find(network, Tensor).items() if t.requires_grad}
+        self._begin(parameters)
+        return list(parameters)
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget parameters, as if they had never been moved."""
+        for path in paths:
+            for known in (self.state, self.counts, self._owners):
+                known.pop(path, None)
 
     def reset(self) -> Self:
         """Forget every step, as if newly made, so that another network can be trained."""
@@ -305,6 +319,14 @@ class Optimizer(Helpful):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     # how
+
+    def _begin(self, parameters: Mapping[str, Tensor]) -> None:
+        """Give parameters the state that they start with."""
+        self.state = self.state | {path: self.init(p.data) for path, p in parameters.items()}
+        self.counts = self.counts | dict.fromkeys(parameters, 0)
+        self._owners = self._owners | {
+            path: (ref(p), ref(p.data)) for path, p in parameters.items()
+        }
 
     def _base_rate(self, step: int) -> Any:
         """Return the learning rate of a step before it is scaled, a number or a symbol."""
