@@ -105,6 +105,12 @@ def test_of_two_layers_with_few_inputs_the_second_is_halved(activation: str) -> 
     assert shapes == [{(64, 24, 20), (64, 30, 24)}] * 2  # columns of the one, rows of the other
 
 
+def test_heavy_weights_are_halved_in_the_first_layer() -> None:
+    net = nn.Sequential(nn.Dense(720, 740, "relu"), nn.Dense(740, 30), rng=0)
+    compiled, _ = stepped(net)
+    assert stacks(compiled.explain(*data(16, 720))) == [(2, 16, 740)]
+
+
 @pytest.mark.parametrize("sizes", [(20, 48, 30), (64, 64, 64, 10), (6, 16, 3), (33, 50, 2)])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_two_layers_have_the_same_bits_on_any_threads(

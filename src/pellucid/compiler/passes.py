@@ -20,6 +20,7 @@ BOOL = np.dtype(bool)
 LARGEST = 1 << 16  # elements of a constant that is worth computing beforehand
 TALL = 2  # times the rows of the data, or more, are those of weights whose product is halved
 BROAD = 16  # columns of such weights, or more
+LIGHT = 2 << 20  # bytes of the first layer's weights, at most, for the second's to be halved
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -132,10 +133,10 @@ def halve_products(graph: Graph) -> Graph:
     Each half is over half of the rows of the weights, for which a thread then cares from the
     product to the update: they, what the optimiser remembers of them, and their columns of what
     they are multiplied with stay in its core's cache. Only outputs go from core to core. It is done
-    for the second layer if the first has no more inputs than outputs; a thread then cares also for
-    those columns of the first layer's weights whose outputs it multiplies, as in M. Shoeybi et al.,
-    "Megatron-LM", 2019. Else it is done for the first layer if its weights have many more rows than
-    the data. It does not depend on the number of threads, nor do the bits.
+    for the second layer if the first is light and has no more inputs than outputs; a thread then
+    cares also for those columns of the first layer's weights whose outputs it multiplies, as in
+    M. Shoeybi et al., "Megatron-LM", 2019. Else it is done for the first layer if its weights have
+    many more rows than the data. It does not depend on the number of threads, nor do the bits.
     """
     weights = {node for name, node in graph.inputs.items() if NEW + name in graph.outputs}
     changing = set(weights)  # whatever depends on them
@@ -148,7 +149,8 @@ def halve_products(graph: Graph) -> Graph:
         source = product_in(node.inputs[0]) if is_product(node, weights) else None
         if source and source is not node and is_product(source, weights):
             x, k = source.inputs[0], node.inputs[0].shape[1]
-            if x not in changing and x.shape[1] <= k >= BROAD and not k % 2:
+            light = source.inputs[1].size * node.dtype.itemsize <= LIGHT
+            if x not in changing and light and x.shape[1] <= k >= BROAD and not k % 2:
                 chosen.setdefault(source, node)
     seconds = set(chosen.values())
 
