@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,8 +28,6 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: the folder does not exist or cannot be written to, or ``path`` is a folder or a
             file that may not be, or the disk is full; the message says how to fix it.
     """
-    import tempfile  # takes long, and who only trains writes nothing
-
     path = Path(path)
     if path.is_symlink():  # what it leads to is written, and it stays
         path = Path(os.path.realpath(path))
