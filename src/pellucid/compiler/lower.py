@@ -83,7 +83,7 @@ def products(group: Group, kept: dict[Node, None], name: str) -> list[Call]:
     k = node.inputs[0].shape[-1]
     left = stretched(node.inputs[0].shape, a.strides, (*batch, m, k))
     right = stretched(node.inputs[1].shape, b.strides, (*batch, k, n))
-    loops = Loops(group, kept, name)
+    loops = Loops(group, kept, "epilogue")  # of any product: layers alike share their code
     epilogue = loops.nest() if len(group.nodes) > 1 else None
     written = loops.buffers if epilogue else [node]
     kernel = Gemm(
