@@ -259,3 +259,16 @@ def test_an_update_stays_an_epilogue_if_its_result_is_looked_at_afterwards() -> 
     assert fine
     arrays[1][2, 3] = np.inf
     assert not pellucid.compile(update)(*arrays)[1]
+
+
+def test_layers_alike_share_the_code_of_their_epilogues() -> None:
+    weights = [np.ones((6, 6), np.float32) for _ in range(4)]
+
+    def function(x: Any, *weights: Any) -> Any:
+        for w in weights:
+            x = (x @ w + 1.0).relu()
+        return x
+
+    program = pellucid.compile(function).bound(X_, *weights).traced.program
+    assert program
+    assert (len(program.calls), len(program.kernels)) == (4, 1)

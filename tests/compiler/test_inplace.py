@@ -46,6 +46,8 @@ RULES: dict[str, Callable[[Any, Any, Any], tuple[Any, Any]]] = {
     "a later kernel reads": (lambda a, b, x: (a * x, b + sums(sums(a, 0), 1))),
     "a product reads": (lambda a, b, x: (a + x, (a @ b) / N)),
     "a product writes": (lambda a, b, x: ((a @ b) / N, b)),
+    "an epilogue's product reads": (lambda a, b, x: (a - (a @ b) * x, b - (b.mT @ a) * x)),
+    "each moved by the other's product": (lambda a, b, x: (a - (b @ b) / N, b - (a @ a) * x)),
     "transposed": (lambda a, b, x: (a.mT + x, b)),
     "both ways": (lambda a, b, x: (a.mT + a * x, b + a)),
     "backwards": (lambda a, b, x: (a[::-1] * x, namespace(b).flip(b, axis=None))),

@@ -573,6 +573,53 @@ def test_a_first_step_is_traced_once_where_its_memory_can_be_foreseen(
         np.testing.assert_allclose(a.data, b.data, rtol=1e-5, atol=1e-6)
 
 
+class OfMatrices(optim.Optimizer):
+    """Gradient descent with momentum, for matrices alone."""
+
+    def init(self, param: Any) -> Any:
+        if param.ndim != 2:
+            raise RuntimeError("expected a matrix")
+        return {"speed": namespace(param).zeros_like(param)}
+
+    def update(self, param: Any, grad: Any, state: Any, step: int) -> Any:
+        speed = 0.5 * state["speed"] + grad
+        return param - self.rate() * speed, {"speed": speed}
+
+
+@pytest.mark.parametrize("inputs", [3, 4])
+@pytest.mark.parametrize(
+    ("optimizer_of", "parameters_of"),
+    [
+        (optim.Adam, lambda network: network.layers[1]),  # it has a layers.0.weight as well
+        (OfMatrices, lambda network: [x for x in network.parameters() if x.ndim == 2]),
+    ],
+)
+def test_memory_that_is_foreseen_wrongly_does_no_harm(
+    optimizer_of: Any, parameters_of: Any, inputs: int
+) -> None:
+    found = []
+    x = np.random.default_rng(0).normal(size=(5, inputs)).astype("f4")
+    for compiled in (False, True):
+        head = nn.Sequential(nn.Dense(4, 4, "relu"), nn.Dense(4, 2))
+        network = nn.Sequential(nn.Dense(inputs, 4, "relu"), head, rng=0)
+        optimizer = optimizer_of(0.1)
+
+        def step(x: Any, network: Any = network, optimizer: Any = optimizer) -> None:
+            network.zero_grad()
+            y = network(x)
+            (y * y).mean().backward()
+            optimizer.step(parameters_of(network))
+
+        run = pellucid.compile(step, [network, optimizer]) if compiled else step
+        for _ in range(3):
+            run(Tensor(x))
+        found.append((optimizer.counts, [p.data for p in network.parameters()]))
+    (counts, eager), (others, native) = found
+    assert counts == others
+    for a, b in zip(eager, native, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
 def test_a_trace_that_fails_leaves_no_memory_behind() -> None:
     network, optimizer = nn.Dense(3, 2, rng=0), optim.Adam(1e-2)
 

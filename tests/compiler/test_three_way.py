@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+import pellucid
 from contracts import (
     op_contract,
     test_ops,  # noqa: F401 - fills CASES
@@ -363,3 +364,19 @@ def test_inputs_are_checked() -> None:
         program({"x0": np.ones(4)})
     layouts = np.arange(16, dtype="f4").reshape(4, 4)
     np.testing.assert_array_equal(program({"x0": layouts[:, 1]})["y0"], layouts[:, 1] + 1)
+
+
+@pytest.mark.parametrize("product", [False, True])
+def test_zeros_keep_their_signs(product: bool) -> None:
+    """Kernels that differ by the sign of a zero alone are two; an array of both is no number."""
+    zeros = np.full((4, 5), -0.0, "f4")
+    mixed = np.where(np.arange(5) % 2, np.float32(0.0), np.float32(-0.0))
+
+    def function(*arrays: Any) -> list[Any]:
+        xs = [a.data @ np.eye(5, dtype="f4") * -1 if product else a.data for a in arrays]
+        return [xs[0] + np.float32(0.0), xs[1] + np.float32(-0.0), xs[2] + mixed]
+
+    arrays = [zeros * (-1 if product else 1) for _ in range(3)]
+    expected = function(*map(Tensor, arrays))
+    for mine, theirs in zip(pellucid.compile(function)(*arrays), expected, strict=True):
+        np.testing.assert_array_equal(np.signbit(mine), np.signbit(theirs))

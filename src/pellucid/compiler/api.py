@@ -178,11 +178,14 @@ class Compiled:
         foreseen = self._foreseen()
         cells = cells_of(self.state)
         key = self._key(cells, arrays, args, kwargs)
-        for _ in range(2):  # what is made when it is first called is there the second time
-            moved: set[str] = set()
+        for _ in range(3 if foreseen else 2):  # what is made in the first call is there in the next
+            traced, moved = None, set[str]()
             try:
                 traced = untraced(alone, self._trace, cells, args, kwargs)
                 moved.update(traced[0].outputs)
+            except ValueError:  # it may be that memory was foreseen for another parameter
+                if not foreseen:
+                    raise
             finally:
                 for number, paths in foreseen.items():
                     unmoved = [p for p in paths if f"{NEW}{number}.counts.{p}" not in moved]
@@ -190,7 +193,7 @@ class Compiled:
                 foreseen = {}
             cells = cells_of(self.state)
             before, key = key, self._key(cells, arrays, args, kwargs)
-            if key == before:
+            if traced and key == before:
                 return traced, cells, key
         raise TraceError(
             "expected a function that changes nothing but tensors, got one that changes an "
@@ -207,9 +210,9 @@ class Compiled:
         if len(networks) != 1:
             return {}
         return {
-            number: owner.foresee(*networks)
+            number: paths
             for number, owner in enumerate(self.state)
-            if hasattr(owner, "foresee")
+            if hasattr(owner, "foresee") and (paths := owner.foresee(*networks))
         }
 
     def _reached(self) -> list[Any]:

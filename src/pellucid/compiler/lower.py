@@ -83,7 +83,7 @@ def products(group: Group, kept: dict[Node, None], name: str) -> list[Call]:
     k = node.inputs[0].shape[-1]
     left = stretched(node.inputs[0].shape, a.strides, (*batch, m, k))
     right = stretched(node.inputs[1].shape, b.strides, (*batch, k, n))
-    loops = Loops(group, kept, name)
+    loops = Loops(group, kept, "epilogue")  # of any product: layers alike share their code
     epilogue = loops.nest() if len(group.nodes) > 1 else None
     written = loops.buffers if epilogue else [node]
     kernel = Gemm(
@@ -111,9 +111,20 @@ def unit(strides: tuple[int, ...], shape: tuple[int, int]) -> tuple[int, int]:
 
 def filled(node: Node, value: Any, name: str) -> Call:
     """Return the loop that writes one value everywhere."""
-    number = Instruction("constant", (), kind(node), value=value)
-    stage = Stage((), (number,), (Store(0, Access(0, (1,))),))
+    body = constant(value, node, 0)
+    stage = Stage((), body, (Store(len(body) - 1, Access(0, (1,))),))
     return Call(Nest(name, (kind(node),), (node.size,), (stage,)), (node,))
+
+
+def constant(value: Any, node: Node, start: int) -> tuple[Instruction, ...]:
+    """Return what gives a number of a node, the last of these instructions, numbered from start.
+
+    -0 is written as the opposite of 0: kernels that are equal share their code, and -0 equals 0.
+    """
+    if value == 0 and np.signbit(value):
+        zero = Instruction("constant", (), kind(node), value=0.0)
+        return zero, Instruction("negative", (start,), kind(node))
+    return (Instruction("constant", (), kind(node), value=value),)
 
 
 def joined(node: Node, name: str) -> list[Call]:
@@ -353,7 +364,7 @@ class Loops:
         """Write the load of a node that is computed elsewhere; return its number."""
         if node.op == "constant" and node.size == 1:
             number = node.value.reshape(-1)[0].item()  # type: ignore[union-attr]
-            into.append(Instruction("constant", (), kind(node), value=number))
+            into += constant(number, node, start + len(into))
         elif node.op == "index" and node in self.group.nodes and gather:
             x, *indices = node.inputs
             depth = len(indices)

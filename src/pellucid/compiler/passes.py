@@ -108,7 +108,7 @@ def slimmer(node: Node) -> Node:
         return node.inputs[0]
     if node.op == "constant" and node.size > 1:
         first = node.value.reshape(-1)[0]  # type: ignore[union-attr]
-        if (node.value == first).all():
+        if node.value.tobytes() == first.tobytes() * node.size:  # type: ignore[union-attr]
             value = np.asarray(first)
             return Node("constant", (), (), node.dtype, value=value, line=node.line)
     return node

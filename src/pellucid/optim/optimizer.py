@@ -251,12 +251,16 @@ class Optimizer(Helpful):
         """Make the starting state of a network's parameters, if there is no state yet.
 
         Then a step can be traced with all that it will read. Return the paths; those that do not
-        move in it are to be forgotten.
+        move in it are to be forgotten. There are none if one of the parameters is refused, which
+        need not be among those that a step moves.
         """
         if self.state or self.counts:
             return []
         parameters = {p: t for p, t in tree.find(network, Tensor).items() if t.requires_grad}
-        self._begin(parameters)
+        try:
+            self._begin(parameters)
+        except Exception:  # whatever `init` of somebody's own optimiser raises
+            return []
         return list(parameters)
 
     def forget(self, paths: Iterable[str]) -> None:
