@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pellucid import Tensor, nn, optim, train
+from pellucid.arrays import namespace
 from pellucid.compiler.trace import TraceError
 from pellucid.train import native
 
@@ -360,3 +361,35 @@ def test_programs_that_predict_follow_the_loss(activation: str | None) -> None:
         if from_logits or activation:
             found, expected = (trained.evaluate(x, y, 32, compile=c) for c in (True, False))
             assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_optimiser_may_remember_less_than_a_number_for_each_weight() -> None:
+    class Rows(optim.Optimizer):
+        """Divide gradients by a running root mean square of their row."""
+
+        def init(self, param: Any) -> dict[str, Any]:
+            return {"squares": np.zeros(param.shape[:1], param.dtype)}
+
+        def update(self, param: Any, grad: Any, state: Any, step: int) -> Any:
+            xp, axes = namespace(param), tuple(range(1, len(param.shape)))
+            mean = xp.sum(grad * grad, axis=axes, keepdims=True) if axes else grad * grad
+            kept = xp.reshape(state["squares"], (-1, *(1 for _ in axes)))
+            squares = 0.9 * kept + 0.1 * mean
+            new = param - self.rate() * grad / (xp.sqrt(squares) + 1e-4)
+            return new, {"squares": xp.reshape(squares, param.shape[:1])}
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 5)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    losses = []
+    for choice in (True, False):
+        network = nn.Sequential(nn.Dense(5, 6, "relu"), nn.Dense(6, 2), rng=0)
+        model = train.Model(network, "cross_entropy", Rows(0.01))
+        options: Any = {"compile": choice, "verbose": False, "seed": 0, "batch_size": 16}
+        losses.append([model.fit(x, y, epochs=1, **options)["loss"][0] for _ in range(3)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    model.network = nn.Sequential(nn.Dense(5, 7, "relu"), nn.Dense(7, 2), rng=0)
+    with pytest.raises(
+        ValueError, match=r"in the shape \(5, 6\) of the steps before, got \(5, 7\)"
+    ):
+        model.fit(x, y, epochs=1, **options)
