@@ -137,7 +137,7 @@ def test_an_optimiser_keeps_no_network_alive() -> None:
     net = network()
     train(optimizer, net)
     weight = net[0].weight
-    owner, _ = optimizer._owners["layers.0.weight"]
+    owner, *_ = optimizer._owners["layers.0.weight"]
     assert owner() is weight
     del net, weight
     gc.collect()

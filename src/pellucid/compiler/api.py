@@ -246,13 +246,13 @@ class Compiled:
         inputs |= {n: input_symbol(n, array) for n, array in arrays_of(args, kwargs).items()}
 
         def put_all_back() -> None:
+            tracing.discard(get_ident())
             for name, cell in cells.items():
                 cell.set(before[name])
             for put_back in undo:
                 put_back()
             for tensor, data, grad in kept:
                 tensor.data, tensor.grad = data, grad
-            tracing.discard(get_ident())
 
         try:
             tracing.add(get_ident())

@@ -95,8 +95,7 @@ class Optimizer(Helpful):
         self.steps = 0
         self.state: dict[str, State] = {}
         self.counts: dict[str, int] = {}
-        self._owners: dict[str, tuple[ref[Tensor], ref[Array]]] = {}
-        self._shapes: dict[str, Shape] = {}
+        self._owners: dict[str, tuple[ref[Tensor], ref[Array], Shape]] = {}
         self._members: dict[str, tuple[int, ...]] = {}  # the groups each path is in
         self.groups = grouping.checked(groups, type(self).__name__, self._names)
         for i, group in enumerate(self.groups):
@@ -174,7 +173,7 @@ class Optimizer(Helpful):
             raise
         for path, p in moving.items():  # all or, if interrupted above, none
             p.data, self.state[path] = moved[path]
-            self._owners[path], self._shapes[path] = (ref(p), ref(p.data)), p.shape
+            self._owners[path] = ref(p), ref(p.data), p.shape
         self.counts |= counts
 
     # memory
@@ -267,14 +266,13 @@ class Optimizer(Helpful):
     def forget(self, paths: Iterable[str]) -> None:
         """Forget parameters, as if they had never been moved."""
         for path in paths:
-            for known in (self.state, self.counts, self._owners, self._shapes):
+            for known in (self.state, self.counts, self._owners):
                 known.pop(path, None)
 
     def reset(self) -> Self:
         """Forget every step, as if newly made, so that another network can be trained."""
         self.steps, self.scale = 0, 1.0
         self.state, self.counts, self._owners, self._members = {}, {}, {}, {}
-        self._shapes = {}
         return self
 
     def state_dict(self) -> dict[str, Any]:
@@ -331,9 +329,8 @@ class Optimizer(Helpful):
         self.state = self.state | {path: self.init(p.data) for path, p in parameters.items()}
         self.counts = self.counts | dict.fromkeys(parameters, 0)
         self._owners = self._owners | {
-            path: (ref(p), ref(p.data)) for path, p in parameters.items()
+            path: (ref(p), ref(p.data), p.shape) for path, p in parameters.items()
         }
-        self._shapes = self._shapes | {path: p.shape for path, p in parameters.items()}
 
     def _base_rate(self, step: int) -> Any:
         """Return the learning rate of a step before it is scaled, a number or a symbol."""
@@ -398,11 +395,12 @@ class Optimizer(Helpful):
                 f"{p.grad.shape}; set grad only to what backward computed"  # type: ignore[union-attr]
             )
         state = self.state.get(path)
-        tensor, data = self._owners.get(path, (None, None))
+        tensor, data, known = self._owners.get(path, (None, None, None))
         if state is None or (data is not None and data() is p.data):  # as the last step left it
             return state
-        for shape in self._shapes_of(path, state):
-            if shape != p.data.shape:
+        shapes = [known or array.shape for array in state.values()]
+        for shape in shapes:  # () is one number for all elements
+            if shape not in ((), p.data.shape):
                 raise ValueError(
                     f"expected {path} in the shape {shape} of the steps before, got "
                     f"{p.shape}; make a new optimizer for another network"
@@ -414,14 +412,6 @@ class Optimizer(Helpful):
                 "optimizer.load_state_dict(optimizer.state_dict()) to go on with what it remembers"
             )
         return {name: _as(array, p.data.dtype) for name, array in state.items()}
-
-    def _shapes_of(self, path: str, state: State) -> list[Shape]:
-        """Return the shape of a parameter in the steps before; those of its state if it is unknown.
-
-        Of these, () is one number for all elements. What is not remembered may have any.
-        """
-        known = self._shapes.get(path)
-        return [known or array.shape for array in state.values() if known or array.shape]
 
     def _check_traced(self, p: Tensor) -> None:
         """Refuse to be traced where the compiled function's ``state`` does not name both."""
