@@ -88,6 +88,7 @@ def test_the_rows_and_settings_are_the_same(command: Command, given: dict[str, A
     assert {name: given["settings"][name] for name in wanted} == wanted
     notes = read("runs/moons/comparison.json")["notes"]
     assert any("one output for two classes" in note for note in notes)
+    assert any("native code, which pellucid's time includes" in note for note in notes)
 
 
 def test_early_stopping_is_given_to_both(command: Command, given: dict[str, Any]) -> None:

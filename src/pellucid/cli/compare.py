@@ -187,6 +187,9 @@ def _differences(settings: Settings, source: Source) -> list[str]:
         )
     elif source.validation is not None:
         notes.append("pellucid's time includes a validation after each epoch")
+    notes.append(
+        "a first run makes native code, which pellucid's time includes; the next one has it"
+    )
     return notes
 
 

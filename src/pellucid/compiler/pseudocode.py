@@ -48,7 +48,7 @@ def product(kernel: Gemm, buffers: Sequence[str], target: Target) -> list[str]:
     """Return a product of matrices in one line, and how it is cut in another."""
     m, n, k = kernel.m, kernel.n, kernel.k
     turned = [".T" if strides[1] != 1 else "" for strides in (kernel.a, kernel.b)]
-    a, b, c, *_ = buffers if kernel.epilogue is None else (*buffers[:2], "product")
+    a, b, c = (*buffers[:2], "product") if kernel.epilogue else buffers
     lines = [f"{c}[{m},{n}] = {a}{turned[0]}[{m},{k}] @ {b}{turned[1]}[{k},{n}]"]
     if n > 1:
         plan = planned(kernel, target)

@@ -35,7 +35,7 @@ JOINS = ("concat", "stack", "pad")
 PRODUCTS = 1024  # of matrices in one node: each is a call
 LONGEST = 96  # nodes in a group: beyond, registers would not do
 NEAR = 2 << 20  # bytes of a product with an epilogue, at most: larger ones had better be streamed
-LIGHT = 24  # nodes in an epilogue: its code is written once for each vector of a tile
+BRIEF = 24  # nodes in an epilogue: its code stands in the midst of that of each tile
 
 
 @dataclass
@@ -212,10 +212,10 @@ def is_epilogue(group: Group, product: Node) -> bool:
     """
     if group.alone or group.reduces or group.domain != product.shape or len(product.shape) != 2:
         return False
-    light = len(group.nodes) <= LIGHT and not any(node.op in HEAVY for node in group.nodes)
+    brief = len(group.nodes) <= BRIEF and not any(node.op in HEAVY for node in group.nodes)
     k = product.inputs[0].shape[1]
     near = product.size * product.dtype.itemsize <= NEAR
-    if not (light and near and 0 < k <= DEEPEST and min(product.shape) > 1):
+    if not (brief and near and 0 < k <= DEEPEST and min(product.shape) > 1):
         return False
     operands = {x for node in group.nodes for x in node.inputs} - {product, *group.nodes}
     return all(
